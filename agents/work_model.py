@@ -47,7 +47,7 @@ def draw_total_gpu_days(params: ResearcherParams, mean_gpu_days: float, number: 
     sigma = params.experiment_sigma
     if number <= _MAX_EXACT_DRAWS:
         return float(mean_gpu_days * np.exp(sigma * stream.standard_normal(number) - sigma**2 / 2).sum())
-    shares, means = _lognormal_bins(sigma)
+    shares, means = lognormal_bins(sigma)
     return float(mean_gpu_days * (stream.multinomial(number, shares) @ means))
 
 
@@ -55,7 +55,7 @@ _MAX_EXACT_DRAWS = 256
 
 
 @lru_cache(maxsize=64)
-def _lognormal_bins(sigma: float) -> tuple[Any, Any]:
+def lognormal_bins(sigma: float) -> tuple[Any, Any]:
     """Return the probability of each quarter of a standard deviation, and the lognormal mean within it."""
     edges = np.arange(-8, 8 + sigma, 0.25)
     below = np.array([_normal_cdf(edge) for edge in edges])

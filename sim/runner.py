@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import mesa
 import pandas as pd
 
 from agents.researcher import Researcher
@@ -192,7 +191,7 @@ def run(
             world.step()
         return summarise(world)
     finally:
-        mesa.Agent._ids.pop(world, None)  # Mesa keeps every model in a class attribute; let this one be collected
+        world.close()
 
 
 def summarise(world: World) -> RunResult:

@@ -172,6 +172,10 @@ class World(mesa.Model):
                 self.step()
         return self.steps > frame or self.ending is not None
 
+    def close(self) -> None:
+        """Release a world that is no longer used: Mesa keeps every model in a class attribute, and so in memory."""
+        mesa.Agent._ids.pop(self, None)
+
     def snapshot(self) -> Snapshot:
         """Return the present state, which can be restored any number of times."""
         return Snapshot(self.now, pickle.dumps(self, protocol=pickle.HIGHEST_PROTOCOL))

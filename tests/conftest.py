@@ -126,7 +126,7 @@ def _within_tests(path: Path) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Iterator[Any]:
-    """Fail a test in CI if it was skipped for want of something that can be installed."""
+    """Fail a test in CI if it was skipped because something that can be installed is missing."""
     report = yield
     if not hasattr(report, "wasxfail"):
         _forbid_skip(report)
@@ -135,7 +135,7 @@ def pytest_runtest_makereport() -> Iterator[Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Iterator[Any]:
-    """Fail a file in CI if it was skipped for want of something that can be installed."""
+    """Fail a file in CI if it was skipped because something that can be installed is missing."""
     report = yield
     _forbid_skip(report)
     return report

@@ -267,7 +267,7 @@ class Cohort(mesa.Agent):
         chosen = []
         for group in groups:
             among -= group
-            chosen.append(_draw(stream, group, among, left))
+            chosen.append(draw_hypergeometric(stream, group, among, left))
             left -= chosen[-1]
         return tuple(chosen)
 
@@ -291,7 +291,7 @@ class Cohort(mesa.Agent):
         return self.lab.rng_for(decision, self.unique_id)
 
 
-def _draw(stream: np.random.Generator, good: int, bad: int, number: int) -> int:
+def draw_hypergeometric(stream: np.random.Generator, good: int, bad: int, number: int) -> int:
     """Draw a hypergeometric number of good ones, also beyond the 10^9 to which NumPy is limited."""
     if good == 0 or number == 0:
         return 0

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Self
 
-import mesa
 from numpy.random import default_rng
 
 from agents import work_model
@@ -256,7 +255,7 @@ class OutputSample(NamedTuple):
                         start = world.papers, world.datacenter.gpu_time("experiment")
                 return None if world.running or start is None else cls._from_world(world, setting, *start)
             finally:
-                mesa.Agent._ids.pop(world, None)  # Mesa counts agents in a class attribute that would keep the world
+                world.close()
 
     @classmethod
     def _from_world(cls, world: World, setting: LabState, papers: float, held: float) -> Self:

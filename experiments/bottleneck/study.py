@@ -126,7 +126,7 @@ class BottleneckStudy(NamedTuple):
     runs: int
 
 
-class _ElasticityPlan(NamedTuple):
+class ElasticityPlan(NamedTuple):
     """The settings that are run for one point."""
 
     base: LabState
@@ -165,16 +165,14 @@ def study(
     Raises ScenarioError if papers need no experiment or the lab cannot be simulated at these doublings. It is also
     raised if the lab has too few GPUs or researchers to vary them.
     """
-    plans = {
-        s: [_plan_elasticities(scenario, each) for each in _path_settings(scenario, doublings, s)] for s in SCALINGS
-    }
-    sweeps = {s: _plan_load_sweep(scenario, _nearest_to_balance([plan.base for plan in plans[s]])) for s in SCALINGS}
+    plans = {s: [plan_elasticities(scenario, each) for each in path_settings(scenario, doublings, s)] for s in SCALINGS}
+    sweeps = {s: _plan_load_sweep(scenario, nearest_to_balance([plan.base for plan in plans[s]])) for s in SCALINGS}
     wanted = [setting for s in SCALINGS for plan in plans[s] for setting in plan.settings]
     settings = list(dict.fromkeys(wanted + [setting for s in SCALINGS for setting in sweeps[s].settings]))
     runs = _run_settings(scenario, settings, seeds, on_progress, should_stop)
     done = tuple(seeds[: len(runs)])
     law = _fit_ces([_log_outputs(sweep, runs) for sweep in sweeps.values()]) if runs else None
-    output = _OutputLaw(law, scenario.growth.parallel_penalty) if law else None
+    output = OutputLaw(law, scenario.growth.parallel_penalty) if law else None
     cases = [_summarize_case(s, plans[s], sweeps[s], output, runs) for s in SCALINGS] if output else []
     pairing, taken_out = (
         _variance_reduction([plan for s in SCALINGS for plan in plans[s]], output, runs) if output else (None, None)
@@ -202,7 +200,7 @@ def estimate(each: Sequence[float] | NDArray[np.float64]) -> OutputEstimate:
     return OutputEstimate(*mean_interval(values), values)
 
 
-class _OutputLaw(NamedTuple):
+class OutputLaw(NamedTuple):
     """Output as a function of the labour limit and the compute limit."""
 
     law: ces.CesFit
@@ -234,7 +232,7 @@ def cost_adjusted_papers(
     return papers * math.exp(penalty * (elsewhere - expected) + expected - met)
 
 
-def _path_settings(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[LabState]:
+def path_settings(scenario: Scenario, doublings: Sequence[float], scaling: float) -> list[LabState]:
     """Return the labs of a path, with an additional one at the whole doubling whose load is nearest to 1."""
     asked = [setting_at(scenario, each, scaling) for each in doublings]
     corner_at = _balance_doublings(asked[0], scaling)
@@ -248,13 +246,13 @@ def _balance_doublings(first: LabState, scaling: float) -> float | None:
     return first.doublings - math.log2(first.load) / scaling if scaling > 0 else None
 
 
-def _nearest_to_balance(path: Sequence[LabState]) -> LabState:
+def nearest_to_balance(path: Sequence[LabState]) -> LabState:
     """Return the lab whose GPUs are varied: the one nearest to balance, else the middle of the path."""
     near = [each for each in path if each.is_near_balance]
     return min(near, key=lambda each: abs(math.log(each.load))) if near else path[(len(path) - 1) // 2]
 
 
-def _plan_elasticities(scenario: Scenario, base: LabState) -> _ElasticityPlan:
+def plan_elasticities(scenario: Scenario, base: LabState) -> ElasticityPlan:
     """Return the settings for a point: fewer researchers have the same compute for each as more GPUs.
 
     With constant returns to scale the two elasticities then add up to 1, for any rounding to whole nodes.
@@ -265,7 +263,7 @@ def _plan_elasticities(scenario: Scenario, base: LabState) -> _ElasticityPlan:
     fewer, more = (max(1, round(base.researchers * base.gpus / gpus)) for gpus in (high, low))
     if fewer == more:
         raise ScenarioError(_too_few_message(base.researchers, "researchers"))
-    return _ElasticityPlan(
+    return ElasticityPlan(
         base,
         (base._replace(researchers=fewer), base._replace(researchers=more)),
         (base._replace(gpus=low), base._replace(gpus=high)),
@@ -361,7 +359,7 @@ def _measure_balance(sweep: _LoadSweep, runs: Runs) -> BalancePoint:
 
 
 def _log_effective_papers(
-    plan: _ElasticityPlan, output: _OutputLaw, runs: Runs, there: LabState | None = None
+    plan: ElasticityPlan, output: OutputLaw, runs: Runs, there: LabState | None = None
 ) -> NDArray[np.float64]:
     """Return ln effective papers at the expected cost of experiments: a row a seed, a column a setting.
 
@@ -379,7 +377,7 @@ def _log_effective_papers(
     return np.log(rows)
 
 
-def _log_written_papers(plan: _ElasticityPlan, law: ces.CesFit, runs: Runs) -> NDArray[np.float64]:
+def _log_written_papers(plan: ElasticityPlan, law: ces.CesFit, runs: Runs) -> NDArray[np.float64]:
     """Return ln written papers at the point itself and the expected cost: a row a seed, a column a setting."""
     return np.log(
         [
@@ -392,7 +390,8 @@ def _log_written_papers(plan: _ElasticityPlan, law: ces.CesFit, runs: Runs) -> N
     )
 
 
-def _summarize_point(plan: _ElasticityPlan, output: _OutputLaw, runs: Runs) -> OutputPoint:
+def summarize_point(plan: ElasticityPlan, output: OutputLaw, runs: Runs) -> OutputPoint:
+    """Return the elasticities of output at one point of a path."""
     base = plan.base
     fewer, more, smaller, larger = _log_effective_papers(plan, output, runs).T[:4]
     labour = (more - fewer) / math.log(plan.labour[1].researchers / plan.labour[0].researchers)
@@ -420,9 +419,9 @@ def _summarize_point(plan: _ElasticityPlan, output: _OutputLaw, runs: Runs) -> O
 
 
 def _summarize_case(
-    scaling: float, plans: Sequence[_ElasticityPlan], sweep: _LoadSweep, output: _OutputLaw, runs: Runs
+    scaling: float, plans: Sequence[ElasticityPlan], sweep: _LoadSweep, output: OutputLaw, runs: Runs
 ) -> ScalingCase:
-    points = tuple(_summarize_point(plan, output, runs) for plan in plans)
+    points = tuple(summarize_point(plan, output, runs) for plan in plans)
     apparent = None
     if len(points) > 1 and points[-1].researchers != points[-2].researchers:
         grown = math.log(points[-1].effective_per_day / points[-2].effective_per_day)
@@ -433,7 +432,7 @@ def _summarize_case(
 
 
 def _variance_reduction(
-    plans: Sequence[_ElasticityPlan], output: _OutputLaw, runs: Runs
+    plans: Sequence[ElasticityPlan], output: OutputLaw, runs: Runs
 ) -> tuple[float | None, float | None]:
     """Return the variance reductions by common random numbers and by the correction for random costs."""
     if len(runs) < 2:

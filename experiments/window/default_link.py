@@ -32,6 +32,11 @@ def set_default(link: Link, base: Scenario) -> None:
     _command_default[:] = [_CommandDefault(link, base)]
 
 
+def clear_default() -> None:
+    """Forget the start that was set: pages without a link start as shipped again."""
+    _command_default.clear()
+
+
 def default_link() -> Link:
     """Return the start of a page without a link."""
     return _command_default[0].link if _command_default else Link(DEFAULT, Scenario.load(DEFAULT))

@@ -11,7 +11,14 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from experiments.window.change_summary import describe_changes, fingerprint
 from experiments.window.frame import Frame, frame_of
 from experiments.window.researcher_history import history_of
-from experiments.window.timeline import Timeline, TimelineView, count_records, reached_in_known_frames, release_world
+from experiments.window.timeline import (
+    CacheUsage,
+    Timeline,
+    TimelineView,
+    count_records,
+    reached_in_known_frames,
+    release_world,
+)
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import Snapshot, World
@@ -164,6 +171,11 @@ class RunPlayer:
         """Memory of all timelines, including those before a reset, without the live world [bytes]."""
         earlier = self._earlier_run.timelines if self._earlier_run is not None else []
         return sum(timeline.stored_bytes for timeline in [*self._timelines, *earlier])
+
+    @property
+    def cache_usage(self) -> tuple[CacheUsage, ...]:
+        """Number and memory of the kept frames and checkpoints of each timeline, the first run first."""
+        return tuple(timeline.cache_usage for timeline in self._timelines)
 
     def timelines(self, most: int = 2000) -> tuple[TimelineView, ...]:
         """Return all timelines for plots, the first run first, each with about ``most`` rows at most.

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import mesa
-
 from experiments.text.number_format import toml_value
 from experiments.window.frame import COLUMNS, Frame, frame_of
 from experiments.window.thinning_cache import ThinningCache, pack, unpack
@@ -38,6 +36,19 @@ class Bookmark(NamedTuple):
     kind: Literal["doubling", "training", "deployed"]
     value: float
     """Doublings of discovered software, generation in training, or deployed doublings, by kind."""
+
+
+class CacheUsage(NamedTuple):
+    """What a timeline keeps to go back without running again."""
+
+    frames: int
+    """Number of kept frames."""
+    frame_bytes: int
+    """Memory of the packed frames [bytes]."""
+    checkpoints: int
+    """Number of kept checkpoints."""
+    checkpoint_bytes: int
+    """Memory of the packed checkpoints [bytes]."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,12 @@ class Timeline:
         """Memory of everything that the timeline keeps [bytes]."""
         rows = sum(len(column) * column.itemsize for column in self._columns.values())
         return len(self._initial_snapshot) + self._frames.stored_bytes + self._checkpoints.stored_bytes + rows
+
+    @property
+    def cache_usage(self) -> CacheUsage:
+        """Number and memory of the kept frames and checkpoints."""
+        frames, checkpoints = self._frames, self._checkpoints
+        return CacheUsage(len(frames.numbers), frames.stored_bytes, len(checkpoints.numbers), checkpoints.stored_bytes)
 
     @property
     def label(self) -> str:
@@ -227,8 +244,8 @@ def count_records(world: World) -> int:
 
 
 def release_world(world: World) -> None:
-    """Release a world: Mesa counts agents in a class attribute, which would keep it in memory."""
-    mesa.Agent._ids.pop(world, None)
+    """Release a world that is no longer used."""
+    world.close()
 
 
 def _bookmarks_in(events: list[ledger.Event]) -> Iterator[Bookmark]:

@@ -204,6 +204,16 @@ class GpuCluster(ClusterState):
         self._schedule_dispatch()
         return True
 
+    def fail(self, job: Job) -> bool:
+        """Let one GPU of a running job fail now; return False if the job is not running.
+
+        The job loses its work since the last checkpoint and waits again, as after a random failure.
+        """
+        if job.state != "running":
+            return False
+        self._on_failure(AllocationEnd(job, []))
+        return True
+
     def _discard_ends(self, job: Job) -> None:
         """Remove the ends of a cancelled job from the clock, which would otherwise run on to them."""
         discard_events(self._env, lambda event: isinstance(event, AllocationEnd) and event.job is job)

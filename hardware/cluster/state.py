@@ -47,6 +47,11 @@ class ClusterState:
         return job_class
 
     @property
+    def queue(self) -> QueueDiscipline:
+        """Queue of the waiting jobs, for reading only: `GpuCluster` adds and removes them."""
+        return self._queue
+
+    @property
     def in_use(self) -> int:
         """Number of GPUs in use."""
         return self.capacity - self._placement.free

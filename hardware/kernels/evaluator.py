@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal, Self
 
 from hardware.kernels import sandbox
@@ -164,7 +165,7 @@ class KernelEvaluator:
             for shape in shapes_timed:
                 done[shape].append(self._time_round(candidate, baseline, worker, against, shape, budget))
             timed = tuple(self._merge_rounds(shape, rounds, errors[shape]) for shape, rounds in done.items())
-            if number >= budget.min_rounds and not _needs_more_pairs(timed):
+            if number >= budget.min_rounds and not imprecise_means(timed):
                 break
         return self._decide_outcome(timed, budget)
 
@@ -198,11 +199,16 @@ class KernelEvaluator:
         if budget is QUICK_BUDGET:
             for each in timed:
                 self._best[each.shape] = max(self._best.get(each.shape, 0.0), each.speedup.ratio)
-        elif budget is FULL_BUDGET and (unclear := _needs_more_pairs(timed)) and _is_inconclusive(timed):
+        elif budget is FULL_BUDGET and (unclear := imprecise_means(timed)) and is_inconclusive(timed):
             mean = f"the mean over the {unclear[0]} shapes"
             reason = f"{mean} is not known to {PRECISION:.0%} after {budget.max_rounds} rounds"
             return TrialOutcome("inconclusive", f"too noisy: {reason}", "noise", timed)
         return TrialOutcome("passed", timed=timed)
+
+    @property
+    def workers(self) -> Mapping[str, WorkerClient]:
+        """Running workers by their role: "candidate", or the family of a baseline."""
+        return MappingProxyType(self._workers)
 
     @property
     def validator(self) -> Validator:
@@ -272,13 +278,13 @@ class KernelEvaluator:
         return self._ended_cpu_ns + time.process_time_ns() + sum(worker.cpu_ns for worker in self._workers.values())
 
 
-def _is_inconclusive(timed: Sequence[Timing]) -> bool:
+def is_inconclusive(timed: Sequence[Timing]) -> bool:
     """Return whether the interval on the held-out shapes (without them, on all shapes) contains 1."""
     found = geomean_over_shapes([each for each in timed if each.held_out] or timed)
     return found.low <= 1 <= found.high
 
 
-def _needs_more_pairs(timed: Sequence[Timing]) -> list[str]:
+def imprecise_means(timed: Sequence[Timing]) -> list[str]:
     """Return which means, over the tuned or the held-out shapes, are not known precisely enough."""
     sides = {"tuned": False, "held-out": True}
     found = {name: [each for each in timed if each.held_out == held_out] for name, held_out in sides.items()}

@@ -33,7 +33,7 @@ _PACKAGES = ("torch", "numpy", "triton")
 _RATE_SECONDS = 0.2
 """Measuring time of each rate of the roofline [s]."""
 _TIMEOUT_SECONDS = 60.0
-_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+CACHES_FOLDER = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 class Roofline(BaseModel, frozen=True, extra="forbid"):
@@ -121,7 +121,7 @@ for name in ("matrix_rate_fp32", "matrix_rate_bf16", "matrix_rate_fp16", "copy_r
 def _caches() -> dict[str, int]:
     """Return the cache sizes by name [KiB]; caches of unknown size (in some virtual machines) are left out."""
     found = {}
-    for folder in sorted(_CACHES.glob("index*")):
+    for folder in sorted(CACHES_FOLDER.glob("index*")):
         try:
             level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
         except OSError:

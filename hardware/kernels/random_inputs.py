@@ -21,7 +21,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 - offset: keys and values + 4, so that rounding errors do not cancel.
 - equal keys: all keys equal, so that the weights are equal.
 """
-_POOL: Final = 1 << 23
+POOL_SIZE: Final = 1 << 23
 
 Floats = NDArray[np.float32]
 
@@ -47,18 +47,18 @@ class RandomInputs:
 
     def __init__(self, dtype: Dtype) -> None:
         self._rng = np.random.Generator(np.random.PCG64(int.from_bytes(os.urandom(16))))
-        self._pool = to_storage(self._rng.standard_normal(_POOL, dtype=np.float32), dtype)
+        self._pool = to_storage(self._rng.standard_normal(POOL_SIZE, dtype=np.float32), dtype)
 
     def fill(self, target: Array) -> None:
         """Fill an array of any shape in the storage of the dtype."""
         flat = target.reshape(-1)
-        start = int(self._rng.integers(_POOL))
+        start = int(self._rng.integers(POOL_SIZE))
         done = 0
         while done < flat.size:
             part = self._pool[start : start + flat.size - done]
             flat[done : done + part.size] = part
             done += part.size
-            start = int(self._rng.integers(_POOL))
+            start = int(self._rng.integers(POOL_SIZE))
 
     def normal(self, *sizes: int) -> Floats:
         """Return new standard normal numbers."""

@@ -71,7 +71,7 @@ class SandboxError(Exception):
 def detect_isolation() -> IsolationLevel:
     """Return the isolation that this machine supports; it is tested once."""
     locked = seccomp.is_available()
-    missing = _bubblewrap_problem()
+    missing = bubblewrap_problem()
     if missing is None and locked:
         detail = "bubblewrap: no network, no writable files, no other processes visible; resource limits; seccomp"
         return IsolationLevel("bubblewrap", detail, True)
@@ -81,7 +81,8 @@ def detect_isolation() -> IsolationLevel:
     return IsolationLevel("process", detail, False)
 
 
-def _bubblewrap_problem() -> str | None:
+def bubblewrap_problem() -> str | None:
+    """Return why bubblewrap cannot be used here; None if it works."""
     program = shutil.which("bwrap")
     if program is None:
         return "install bubblewrap (the program bwrap is missing)"
@@ -329,7 +330,7 @@ def _pid_of(info: int, errors: int) -> int:
 
 
 _BUILD_LIMITS: Final = Limits(memory_mib=3072, cpu_s=60, file_mib=64)
-_BUILD_TIMEOUT_SECONDS: Final = 90.0
+BUILD_TIMEOUT_SECONDS: Final = 90.0
 
 
 def compile_untrusted(source: str, flags: Sequence[str] = ("-march=native",), confined: bool = True) -> Path:
@@ -395,9 +396,9 @@ def _run_compiler(start: Callable[[], SandboxedProcess]) -> None:
     except SandboxError as error:
         raise BuildError(str(error)) from None
     with child:
-        reason = child.wait(_BUILD_TIMEOUT_SECONDS)
+        reason = child.wait(BUILD_TIMEOUT_SECONDS)
     if reason == _KILLED:
-        raise BuildError(f"the compiler took longer than {_BUILD_TIMEOUT_SECONDS:g} s")
+        raise BuildError(f"the compiler took longer than {BUILD_TIMEOUT_SECONDS:g} s")
     if reason != _DONE:
         raise BuildError(compiler.first_error(child.stderr_text))
 

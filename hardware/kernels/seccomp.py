@@ -158,7 +158,8 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_Filter)))
 
 
-_Instruction = tuple[int, int, int, int]
+Instruction = tuple[int, int, int, int]
+"""Operation, instructions to skip if its test holds and if not, and operand."""
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -176,20 +177,27 @@ def install_filter(writable: Sequence[int] = (2,)) -> None:
 
     ``writable``: file descriptors that the process may write to. Map shared memory and load libraries before the call.
     """
-    table = _SYSTEM_CALLS.get(os.uname().machine)
-    if table is None:
-        raise OSError(f"no list of system calls for {os.uname().machine}")
-    code = _program(table, writable, os.getpid())
+    architecture = os.uname().machine
+    code = filter_program(architecture, writable, os.getpid())
+    number = _SYSTEM_CALLS[architecture].seccomp
     filters = (_Filter * len(code))(*(_Filter(*each) for each in code))
     program = _Program(len(code), filters)
     zero = ctypes.c_ulong(0)
     if _libc.prctl(_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero):
         raise OSError(ctypes.get_errno(), "no_new_privs refused")
-    if _libc.syscall(ctypes.c_long(table.seccomp), _SET_FILTER, _FLAGS, ctypes.byref(program)):
+    if _libc.syscall(ctypes.c_long(number), _SET_FILTER, _FLAGS, ctypes.byref(program)):
         raise OSError(ctypes.get_errno(), "seccomp refused")
 
 
-def _program(table: _SystemCalls, writable: Sequence[int], pid: int) -> list[_Instruction]:
+def filter_program(architecture: str, writable: Sequence[int], pid: int) -> list[Instruction]:
+    """Return the instructions of the filter for a processor architecture; jumps are counted from the next instruction.
+
+    ``writable``: file descriptors that may be written to. ``pid``: the process, which may send signals to itself.
+    Raises OSError for an architecture without a list of system calls.
+    """
+    table = _SYSTEM_CALLS.get(architecture)
+    if table is None:
+        raise OSError(f"no list of system calls for {architecture}")
     code = [(_LOAD, 0, 0, _ARCHITECTURE), (_EQUAL, 1, 0, table.audit), _return_action(_KILL), (_LOAD, 0, 0, _NUMBER)]
     for number in table.free.values():
         code += _if_system_call(number, [_return_action(_ALLOW)])
@@ -214,16 +222,16 @@ def _program(table: _SystemCalls, writable: Sequence[int], pid: int) -> list[_In
     return [*code, _return_action(_KILL)]
 
 
-def _return_action(answer: int) -> _Instruction:
+def _return_action(answer: int) -> Instruction:
     return (_RETURN, 0, 0, answer)
 
 
-def _if_system_call(number: int, body: list[_Instruction]) -> list[_Instruction]:
+def _if_system_call(number: int, body: list[Instruction]) -> list[Instruction]:
     """Run ``body``, which ends in an action, for one system call; otherwise skip it."""
     return [(_EQUAL, 0, len(body), number), *body]
 
 
-def _match_any(argument: int, values: Sequence[int]) -> list[_Instruction]:
+def _match_any(argument: int, values: Sequence[int]) -> list[Instruction]:
     code = [(_LOAD, 0, 0, _ARGUMENT[argument])]
     for value in values:
         code += [(_EQUAL, 0, 1, value), _return_action(_ALLOW)]

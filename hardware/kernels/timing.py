@@ -174,7 +174,7 @@ def _compare_outputs(
     for slot in range(slots):
         for name in outputs_of(problem):
             got, want = (from_storage(each.output(slot, name), problem.dtype) for each in (candidate, baseline))
-            rms, row = _rms_difference(got, want)
+            rms, row = rms_difference(got, want)
             allowed, allowed_row = limits[name]
             if not (rms <= allowed and row <= allowed_row):
                 times = max(rms / allowed, row / allowed_row)
@@ -182,7 +182,7 @@ def _compare_outputs(
                 raise WorkerFailedError("wrong", reason, "timed outputs")
 
 
-def _rms_difference(got: Array, want: Array) -> tuple[float, float]:
+def rms_difference(got: Array, want: Array) -> tuple[float, float]:
     """Return the root mean square of the difference, over all numbers and in the worst row."""
     apart = got - want
     squares = np.einsum("...i,...i->...", apart, apart).astype(np.float64) / apart.shape[-1]

@@ -230,7 +230,7 @@ def run_fluid(scenario: Scenario, steps_per_doubling: int = STEPS_PER_DOUBLING) 
     series: dict[str, list[float]] = {name: [] for name in REPORTERS}
 
     def record(labs: LabArrays, state: State) -> None:
-        for name, column in _observe(labs, state).items():
+        for name, column in observe(labs, state).items():
             series[name].append(float(column[0]))
 
     labs = lab_arrays([scenario])
@@ -265,7 +265,7 @@ def run_fluid(scenario: Scenario, steps_per_doubling: int = STEPS_PER_DOUBLING) 
     )
 
 
-def _observe(labs: LabArrays, state: State) -> dict[str, Floats]:
+def observe(labs: LabArrays, state: State) -> dict[str, Floats]:
     """Return the quantities that sim.reporters reports of a World."""
     gpus, phases = gpus_of(labs, state), phases_of(state)
     each = experiments(labs, state.discovered, state.work_rate)

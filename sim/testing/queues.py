@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from simpy import Event
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Job, JobRecord
-from hardware.cluster.jobs import AllocationEnd
 from hardware.cluster.queues import BackfillQueue, QueueDiscipline
 from hardware.cluster.validation import check_queue_class
 from sim.clock import Clock
@@ -224,7 +223,7 @@ class QueueTrial:
         """Apply one step."""
         if isinstance(step, Submit):
             self.jobs.append(self.cluster.submit(step.gpus, step.length, priority=step.priority))
-            if self.reservation is not None and self.cluster._queue.head is not self.reservation[0]:
+            if self.reservation is not None and self.cluster.queue.head is not self.reservation[0]:
                 self.reservation = None  # the discipline has put another job before the head
         elif isinstance(step, Advance):
             self._advance(step.hours)
@@ -238,8 +237,8 @@ class QueueTrial:
     def _inject_interruption(self, step: Cancel | Fail, job: Job) -> None:
         if isinstance(step, Cancel):
             self.cluster.cancel(job)
-        elif job.state == "running":
-            self.cluster._on_failure(AllocationEnd(job, []))
+        else:
+            self.cluster.fail(job)
 
     def _advance(self, hours: float) -> None:
         until = self.clock.now + hours
@@ -250,7 +249,7 @@ class QueueTrial:
 
     def check(self) -> None:
         """Assert the properties of every moment: no job is lost, and the head waits only for GPUs."""
-        queue = self.cluster._queue
+        queue = self.cluster.queue
         ours = all(job.env is self.clock for job in queue)
         assert ours, "the queue contains jobs of another cluster: its state is shared by all queues of its class"
         waiting = [job.number for job in self.jobs if job.state == "waiting"]
@@ -277,7 +276,7 @@ class QueueTrial:
 
     def _check_reservation(self, first: Job | None) -> None:
         """Assert that backfill does not delay the head, unless a job has returned to the queue."""
-        if not isinstance(self.cluster._queue, BackfillQueue):
+        if not isinstance(self.cluster.queue, BackfillQueue):
             return
         setbacks = sum(job.past.failures + job.past.preemptions for job in self.jobs if job.past is not None)
         if setbacks > self.setbacks:

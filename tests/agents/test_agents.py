@@ -17,7 +17,7 @@ MONTH = 365 / 12
 
 
 @given(st.sampled_from(Phase), st.sampled_from(Phase))
-def test_phases_move_to_a_phase_that_cannot_follow_raises(old, new):
+def test_phase_move_to_an_invalid_phase_raises(old, new):
     census = PhaseOccupancy()
     census.enter(old, 0.0)
     if new in ALLOWED_TRANSITIONS[old]:
@@ -41,7 +41,7 @@ def test_phase_occupancy_counts_researcher_days():
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
 @pytest.mark.parametrize("share", [0.0, 0.25])
-def test_thinking_and_writing_add_up_to_a_paper(timing, share):
+def test_thinking_and_writing_days_add_up_to_days_per_paper(timing, share):
     params = ResearcherParams(timing=timing, writing_share=share, papers_per_month=2.0)
     stream = np.random.default_rng(1)
     days = [work_model.thinking_days(params, stream) + work_model.writing_days(params, stream) for _ in range(20_000)]
@@ -50,7 +50,7 @@ def test_thinking_and_writing_add_up_to_a_paper(timing, share):
 
 
 @pytest.mark.parametrize("variation", ["fixed", "exponential", "lognormal"])
-def test_experiment_costs_have_the_mean_they_are_asked_for(variation):
+def test_experiment_gpu_days_have_the_requested_mean(variation):
     params = ResearcherParams(experiment_variation=variation, experiment_sigma=1.0)
     stream = np.random.default_rng(2)
     costs = [work_model.experiment_gpu_days(params, 3.0, stream) for _ in range(100_000)]
@@ -60,7 +60,7 @@ def test_experiment_costs_have_the_mean_they_are_asked_for(variation):
 
 
 @given(st.floats(0, 80), st.integers(1, 64), st.integers(1, 64), st.sampled_from([0.25, 1.0, 4.0]))
-def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, largest, days):
+def test_gang_size_is_the_least_power_of_two_within_experiment_days(gpus_needed, most, largest, days):
     params = ResearcherParams(experiment_gpus=most, experiment_days=days)
     cap = min(most, largest)
     powers = [1, 2, 4, 8, 16, 32, 64]
@@ -82,12 +82,12 @@ def test_a_gang_is_the_least_power_of_two_that_ends_in_time(gpus_needed, most, l
         (9.0, 8, 8),
     ],
 )
-def test_a_gang_for_an_experiment_of_a_day(gpu_days, most, gpus):
+def test_gang_size_for_one_day_experiments_equals_rounded_up_gpu_days(gpu_days, most, gpus):
     assert work_model.gang_size(ResearcherParams(experiment_gpus=most, experiment_days=1.0), gpu_days, 64) == gpus
 
 
 class Places:
-    """A stream that draws these places one after another."""
+    """A random stream that returns these places in order."""
 
     def __init__(self, *places):
         self.places = list(places)
@@ -100,16 +100,16 @@ def test_literature_paper_on_an_answered_question_is_a_duplicate():
     literature = Literature(LiteratureParams(open_questions=5, references=1))
     places = Places(2, 2, 2, 3, 2)
     assert literature.add(5, places) == (6, False)
-    assert literature.add(5, places) == (7, True), "somebody else answered it first"
+    assert literature.add(5, places) == (7, True), "paper 6 answered it first"
     assert literature.add(7, places) == (8, False), "the answer opened the next question"
     assert literature.add(5, places) == (9, False), "another question"
     assert literature.add(7, places) == (10, True), "a duplicate opened nothing"
     assert (literature.published, literature.duplicates) == (5, 2)
     assert literature.open_question_papers == [1, 2, 8, 9, 5]
-    assert list(literature.graph.successors(7)) == [3], "it builds on what there was when it began"
+    assert list(literature.graph.successors(7)) == [3], "it builds on a paper of its start"
 
 
-def test_literature_question_of_the_latest_known_paper_is_open():
+def test_literature_question_after_the_latest_known_paper_is_open():
     literature = Literature(LiteratureParams(open_questions=5, references=1))
     places = Places(4, 4, 4)
     assert literature.add(5, places) == (6, False), "it builds on paper 5, the latest when it began"
@@ -118,7 +118,7 @@ def test_literature_question_of_the_latest_known_paper_is_open():
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=40), st.integers(1, 30), st.integers(1, 5))
-def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions, references):
+def test_literature_citations_point_to_earlier_papers(seeds, questions, references):
     literature = Literature(LiteratureParams(open_questions=questions, references=references))
     under_way = []
     for seed in seeds:
@@ -134,7 +134,7 @@ def test_the_literature_is_a_graph_from_papers_to_earlier_ones(seeds, questions,
 
 
 @given(st.integers(2, 500), st.integers(1, 60), st.integers(0, 10**6))
-def test_literature_papers_of_one_instant_answer_each_question_once(papers, questions, seed):
+def test_literature_batch_answers_each_question_once(papers, questions, seed):
     literature = Literature(LiteratureParams(open_questions=questions))
     stream = np.random.default_rng(seed)
     duplicates = literature.add_many(papers, literature.latest, stream)
@@ -145,7 +145,7 @@ def test_literature_papers_of_one_instant_answer_each_question_once(papers, ques
 
 
 def test_literature_batch_has_as_many_new_papers_as_single_papers():
-    """100 papers on 200 questions, all begun before: the questions hit are those of balls in urns."""
+    """100 papers on 200 questions, all begun before: the number of answered questions is that of balls in urns."""
     new = {"one": [], "many": []}
     for seed in range(400):
         for way, found in new.items():

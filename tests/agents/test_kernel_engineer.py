@@ -18,7 +18,7 @@ speedups = st.floats(1, 1e6)
 
 
 class Line:
-    """Every candidate adds the same, up to a hundred."""
+    """A curve to which every candidate adds the same, up to a hundred."""
 
     largest = 2.0
 
@@ -34,7 +34,7 @@ FREE = {"candidate_researcher_hours": 0.0, "candidate_gpu_hours": 0.0}
 
 
 class SmallLab:
-    """Just enough of a lab: a clock, a team, and a list of what was deployed."""
+    """The part of a lab that a kernel engineer uses: a clock, a team, and a list of deployments."""
 
     def __init__(self, curve, **params):
         self.clock = simpy.Environment()
@@ -80,14 +80,14 @@ class SmallLab:
 
 
 @given(shares, speedups)
-def test_amdahls_law(share, speedup):
+def test_amdahl_equals_the_formula_of_amdahl(share, speedup):
     rate = amdahl(share, speedup)
     assert rate == pytest.approx(1 / ((1 - share) + share / speedup))
     assert 1 <= rate <= speedup * (1 + 1e-9)
     assert share == 1 or rate <= 1 / (1 - share)
 
 
-def test_amdahl_limit_is_the_share_without_attention():
+def test_amdahl_limit_is_set_by_the_share_without_attention():
     assert amdahl(0.1, 1e15) == pytest.approx(1 / 0.9, rel=1e-12)
     assert amdahl(0.7, 1.0) == 1
     assert amdahl(0.0, 9.0) == 1
@@ -128,7 +128,7 @@ def test_kernel_engineer_deploys_every_gain_and_then_the_largest():
 
 @pytest.mark.parametrize("grows", [False, True])
 def test_kernel_engineer_schedules_one_deployment_after_another(grows):
-    """Whether or not the team grows with it, which plans too."""
+    """With and without a team that grows."""
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     alarms, make = [], lab.after_in_background
     lab.after_in_background = lambda days, callback: alarms.append(days) or make(days, callback)
@@ -145,7 +145,7 @@ def test_kernel_engineer_last_deployment_may_be_small():
     assert [speedup for _, _, speedup in lab.deployed] == pytest.approx([1.9, 2.0])
 
 
-def test_kernel_engineer_effort_is_the_integral_of_the_team():
+def test_kernel_engineer_effort_equals_the_integral_of_team_size():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     for day, team in ((1, 2.0), (1.5, 0.0), (4, 0.5)):
         lab.clock.run(until=day)
@@ -189,7 +189,7 @@ def test_kernel_engineer_flat_curve_takes_no_effort():
 
 @pytest.mark.parametrize("hours", [0.0, 5.0])
 def test_kernel_engineer_candidates_take_time_during_the_search(hours):
-    """Ten a day of a team of 10, 5 hours each: 50 of 240 researcher-hours a day."""
+    """Ten candidates a day of 5 hours each take 50 of the 240 researcher-hours of a team of 10."""
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25, candidate_researcher_hours=hours)
     assert lab.research_pace == pytest.approx(1 - 10 * hours / 240)
     lab.clock.run(until=9.9)

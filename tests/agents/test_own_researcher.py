@@ -30,7 +30,7 @@ class Copycat(Researcher):
 
 
 class CopycatCohort(Cohort):
-    """Stands for copycats."""
+    """A cohort of copycats."""
 
 
 def experiments(world):
@@ -47,14 +47,14 @@ def copycats():
     return world
 
 
-def test_team_of_own_researchers_above_the_limit_stays_individuals(copycats):
+def test_custom_researchers_above_the_limit_stay_individuals(copycats):
     population = copycats.population
     assert len(population.researchers) == population.active_researchers >= TEAM
     assert population.cohorts == []
     assert {type(each) for each in population.researchers} == {Copycat}
 
 
-def test_own_researchers_in_a_large_team_keep_their_behaviour(copycats):
+def test_custom_researchers_in_a_large_team_keep_their_behaviour(copycats):
     copied = sum(each.copied for each in copycats.population.researchers)
     assert copied > 200
     stock = World(LARGE)
@@ -64,30 +64,30 @@ def test_own_researchers_in_a_large_team_keep_their_behaviour(copycats):
     assert experiments(copycats) < 0.2 * sum(job.tasks for job in stock.datacenter.records)
 
 
-def test_own_researchers_survive_a_snapshot_and_a_branch(copycats):
+def test_custom_researchers_are_kept_by_snapshot_and_branch(copycats):
     branch = copycats.branch(researcher__writing_share=0.2)
     assert {type(each) for each in branch.population.researchers} == {Copycat}
     assert World.restore(copycats.snapshot()).digest() == copycats.digest()
 
 
-def test_cohort_class_for_own_researchers_is_used_above_the_limit():
+def test_custom_cohort_class_is_used_above_the_limit():
     world = World(LARGE, researcher=Copycat, cohort=CopycatCohort)
     assert [type(each) for each in world.population.cohorts] == [CopycatCohort]
     assert world.population.in_cohorts == TEAM
 
 
-def test_own_researchers_who_could_become_too_many_are_refused():
+def test_custom_researchers_beyond_the_maximum_count_are_refused():
     with pytest.raises(ScenarioError, match=re.escape("as agents, which Copycat without a cohort class needs")):
         World(LARGE, researcher=Copycat, run__max_doublings=30)
 
 
-def test_pooled_own_researchers_above_the_limit_are_all_individuals():
+def test_pooled_custom_researchers_above_the_limit_stay_individuals():
     pooled = {"researcher__timing": "pooled", "researcher__experiment_gpu_days": 0.0, "run__max_individuals": 3}
     with pytest.warns(UserWarning, match="Copycat has no cohort class"):
         world = World(LARGE, researcher=Copycat, researcher__initial=10, **pooled)
     assert len(world.population.researchers) == 10
 
 
-def test_stock_researcher_named_explicitly_changes_no_run():
+def test_default_researcher_passed_explicitly_gives_the_same_run():
     scenario = Scenario().replace(run__horizon_days=3.0)
     assert run(scenario, 1, researcher=Researcher).digest == run(scenario, 1).digest

@@ -36,8 +36,8 @@ def test_total_gpu_days_of_many_equal_the_sum_of_single_draws(variation: str, nu
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3, 1.0, 1.96, 3.0])
 def test_lognormal_bins_keep_the_mean_and_most_of_the_variance(sigma: float) -> None:
-    """What is lost is the variance within quarters, of (sigma / 4)^2 / 12 of a mean square, for a lognormal."""
-    shares, means = work_model._lognormal_bins(sigma)
+    """The lost variance is that within quarters: (sigma / 4)^2 / 12 of a mean square, for a lognormal."""
+    shares, means = work_model.lognormal_bins(sigma)
     assert shares.sum() == pytest.approx(1.0, abs=1e-12)
     assert shares @ means == pytest.approx(1.0, abs=1e-6)
     variance = shares @ (means - 1.0) ** 2
@@ -56,7 +56,7 @@ def test_total_gpu_days_is_continuous_at_the_change_of_method() -> None:
 
 
 def test_total_gpu_days_of_one_equals_a_single_draw() -> None:
-    """A cohort of one draws what the individual does."""
+    """A cohort of one draws the same number as the individual."""
     for variation in ("fixed", "exponential", "lognormal"):
         params = ResearcherParams(experiment_variation=variation)
         alone = work_model.experiment_gpu_days(params, 3.0, np.random.default_rng(4))

@@ -1,4 +1,4 @@
-"""The arrows of docs/explanation/architecture.md, and that our folders are ours."""
+"""Test the import contracts of docs/explanation/architecture.md and the determinism of the simulation modules."""
 
 import ast
 import subprocess
@@ -36,13 +36,13 @@ def test_import_contracts_are_kept(monkeypatch):
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_the_folders_are_ours(name):
+def test_package_is_imported_from_this_repository(name):
     """Another distribution also installs a package called agents."""
     assert Path(FOLDERS[name].__file__).parent == ROOT / name
 
 
 @pytest.mark.parametrize("name", [*FOLDERS, "sim.scenario", "sim.fluid", "sim.testing", "hardware.cluster"])
-def test_import_of_a_package_loads_no_other_module_of_ours(name):
+def test_package_import_loads_no_submodule_and_no_heavy_library(name):
     script = (
         f"import sys, {name}; tops = ('sim', 'agents', 'hardware', 'experiments', 'mesa', 'torch');"
         f"print([each for each in sys.modules if each.split('.')[0] in tops and not '{name}'.startswith(each)])"
@@ -52,14 +52,14 @@ def test_import_of_a_package_loads_no_other_module_of_ours(name):
 
 
 @pytest.mark.parametrize("package", [sim, sim.scenario, sim.fluid, sim.testing, hardware.cluster])
-def test_every_public_name_of_a_package_can_be_loaded(package):
+def test_public_names_of_a_package_can_be_loaded(package):
     for name in package.__all__:
         assert getattr(package, name).__name__ == name
     with pytest.raises(AttributeError, match="nothing_such"):
         package.nothing_such  # noqa: B018
 
 
-def test_the_growth_law_imports_nothing_of_ours_and_no_engine():
+def test_growth_module_imports_no_package_of_the_repository_and_no_engine():
     tree = ast.parse((ROOT / "sim" / "growth.py").read_text())
     imported = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     imported |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
@@ -89,7 +89,7 @@ def nondeterministic(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PURE_SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_simulation_reads_no_clock_and_no_global_generator(path):
+def test_simulation_module_uses_no_clock_and_no_global_generator(path):
     """Both would make a run depend on more than its scenario and seed."""
     assert nondeterministic(path.read_text()) == []
 
@@ -108,5 +108,5 @@ def test_simulation_reads_no_clock_and_no_global_generator(path):
         "from uuid import uuid4",
     ],
 )
-def test_a_clock_or_a_global_generator_is_found(source):
+def test_nondeterministic_finds_clocks_and_global_generators(source):
     assert len(nondeterministic(source)) == 1

@@ -11,7 +11,7 @@ PACKAGES = ("sim", "agents", "hardware", "experiments")
 MAP = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
 
 
-def test_the_scenario_of_the_readme_loads(tmp_path):
+def test_readme_scenario_loads(tmp_path):
     from sim.scenario.model import Scenario
 
     (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -67,18 +67,18 @@ def test_unmapped_file_beside_named_ones_is_returned():
     assert unmapped(files, ["sim/world.py", "sim/fluid/"]) == ["sim/new.py"]
 
 
-def test_every_module_is_on_the_map():
+def test_module_map_contains_every_module():
     modules = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     files = [path.relative_to(ROOT).as_posix() for path in modules if path.name != "__init__.py"]
     assert unmapped(files, files_named(MAP)) == [], "name them in docs/explanation/architecture.md"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_map_has_no_row_for_a_whole_package(package):
+def test_module_map_has_no_row_for_a_whole_package(package):
     """Such a row would cover every module, and the test above could not fail."""
     assert f"{package}/" not in files_named(MAP)
 
 
 @pytest.mark.parametrize("name", files_named(MAP))
-def test_file_on_the_map_exists(name):
+def test_module_map_names_existing_files_only(name):
     assert list(ROOT.glob(name.rstrip("/"))), f"{name} is on the map of docs/explanation/architecture.md only"

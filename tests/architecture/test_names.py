@@ -18,12 +18,12 @@ def places_of_classes(sources: dict[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def test_two_classes_of_one_name_are_found():
+def test_places_of_classes_finds_duplicate_names():
     sources = {"a.py": "class Run: ...\nclass Job: ...", "b.py": "def f():\n    class Run: ..."}
     assert {name: at for name, at in places_of_classes(sources).items() if len(at) > 1} == {"Run": ["a.py", "b.py"]}
 
 
-def test_no_class_name_exists_twice():
+def test_class_names_are_unique():
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     found = places_of_classes({str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths})
     assert {name: at for name, at in found.items() if len(at) > 1} == {}

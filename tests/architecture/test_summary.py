@@ -63,7 +63,7 @@ def test_skip_in_ci_fails_unless_the_processor_lacks_a_feature(tmp_path):
 
 
 @pytest.mark.slow
-def test_file_that_is_skipped_in_ci_is_an_error(tmp_path):
+def test_skipped_module_in_ci_is_an_error(tmp_path):
     code, shown = run_tests(tmp_path, "true", test_module=MODULE)
     assert code == 2
     assert "Skipped in CI, where every test must run: no_such_package is not installed." in shown

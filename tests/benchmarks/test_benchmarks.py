@@ -1,4 +1,4 @@
-"""That the benchmarks compare like with like; nothing is timed here."""
+"""Test that both sides of each benchmark do the same work; nothing is timed here."""
 
 import io
 import math
@@ -22,7 +22,7 @@ from tests.oracles.queueing import repairman
 
 
 def exponentials(seed: int) -> Iterator[float]:
-    """The draws of the C loop: splitmix64 through the inverse of the distribution function."""
+    """Yield the draws of the C loop: splitmix64 through the inverse of the distribution function."""
     mask = 2**64 - 1
     for step in count(1):
         z = (seed + step * 0x9E3779B97F4A7C15) & mask
@@ -33,7 +33,7 @@ def exponentials(seed: int) -> Iterator[float]:
 
 
 @pytest.mark.parametrize("researchers", [64, 200])
-def test_the_c_loop_and_the_cluster_finish_the_same_jobs_with_the_same_draws(tmp_path: Path, researchers: int) -> None:
+def test_c_loop_and_cluster_with_equal_draws_finish_equal_jobs(tmp_path: Path, researchers: int) -> None:
     try:
         loop = build(tmp_path)
     except NoCompilerError as error:
@@ -53,7 +53,7 @@ def test_the_c_loop_and_the_cluster_finish_the_same_jobs_with_the_same_draws(tmp
 
 
 @pytest.mark.parametrize("lab", [Callbacks, Lots, Processes, BareLoop])
-def test_every_lab_is_the_same_closed_system(lab: type[Callbacks]) -> None:
+def test_benchmark_labs_have_the_throughput_of_the_machine_repairman(lab: type[Callbacks]) -> None:
     """100 researchers on 64 GPUs over 400 mean times: the share of jobs finished is that of the machine repairman."""
     closed = lab(100, "fcfs")
     closed.env.run(until=3)
@@ -63,7 +63,7 @@ def test_every_lab_is_the_same_closed_system(lab: type[Callbacks]) -> None:
     assert closed.finished - before == pytest.approx(expected, abs=4 * math.sqrt(expected))
 
 
-def test_the_recursion_in_plain_python_in_numpy_and_ours_agree_to_rounding() -> None:
+def test_growth_law_implementations_agree_to_rounding() -> None:
     inputs = law.drawn(400)
     assert law.differ(law.ours, law.in_numpy, 400) == law.differ(law.ours, law.in_python, 400) == ""
     shortest = law.ours(inputs)
@@ -71,12 +71,12 @@ def test_the_recursion_in_plain_python_in_numpy_and_ours_agree_to_rounding() -> 
     assert law.differ(law.ours, lambda asked: law.in_numpy(asked) * 1.001, 400)
 
 
-def test_starts_are_told_by_the_names_of_the_log() -> None:
+def test_our_starts_are_keyed_by_job_name() -> None:
     jobs = [LoggedJob("7", 0, 10, 2), LoggedJob("9", 1, 5, 2), LoggedJob("8", 2, 5, 1)]
     assert our_starts(replay(jobs, ClusterParams(gpus=2, queue="fcfs"))) == {"7": 0, "9": 10, "8": 15}
 
 
-def test_sides_take_turns_and_the_median_of_the_ratios_counts() -> None:
+def test_take_turns_alternates_sides_and_returns_median_ratios() -> None:
     order = ""
     costs = {"o": iter([1.0, 1.0, 2.0]), "t": iter([3.0, 8.0, 10.0])}
 
@@ -102,7 +102,7 @@ def test_sides_take_turns_and_the_median_of_the_ratios_counts() -> None:
         (Row("a", "", "", 9.0, at_least(2), wrong="3 jobs differ"), "wrong", 1),
     ],
 )
-def test_a_row_says_whether_its_limit_holds(row: Row, verdict: str, missed: int) -> None:
+def test_row_verdict_states_whether_its_limit_holds(row: Row, verdict: str, missed: int) -> None:
     told = io.StringIO()
     assert row.verdict == verdict
     assert show("speed", [row], Console(file=told, width=100)) == missed

@@ -1,10 +1,10 @@
-"""That the benchmark of the window compares the same days of the same lab."""
+"""Test that the benchmark of the window compares the same days of the same lab."""
 
 from benchmarks.window import WARM_DAYS, Sides
 from sim.scenario.model import Scenario
 
 
-def test_both_sides_go_the_same_days():
+def test_window_benchmark_sides_simulate_the_same_days():
     sides = Sides(Scenario.load("lab").replace(researcher__initial=8, cluster__gpus=32))
     sides.go(3)
     sides.model(3)

@@ -22,7 +22,7 @@ def test_citation_has_the_name_version_and_licence_of_the_package(citation):
     assert citation["license"] == project["license"]
 
 
-def test_citation_is_complete_by_its_format(citation):
+def test_citation_has_all_required_fields(citation):
     assert citation.keys() >= NEEDED
     assert citation["cff-version"] == "1.2.0"
     assert citation["authors"] == [{"name": "The asara developers"}]

@@ -9,7 +9,7 @@ from tests.support.english import MAX_WORDS, MAX_WORDS_WITH_CODE, problems_in, p
 WRITTEN = [
     page for page in PAGES if not page.startswith(NOTEBOOK_PAGES) and page.removeprefix("docs/") not in GENERATED
 ]
-"""Pages that are written by hand; the text of the others stands in the source and in the notebooks."""
+"""Pages that are written by hand; the text of the others is in the source and in the notebooks."""
 
 
 @pytest.mark.parametrize("page", WRITTEN)
@@ -62,7 +62,7 @@ def test_banned_word_is_found_in_any_case_and_across_lines(text):
         "Write to the file, e.g. the log.",
     ],
 )
-def test_good_text_has_no_problems(text):
+def test_problems_in_good_text_are_none(text):
     assert problems_in(text) == []
 
 

@@ -40,7 +40,7 @@ def machine() -> Machine:
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few pairs: what they come to is not the question."""
+    """Time few pairs, because the speed does not matter here."""
     monkeypatch.setattr(evaluator, "QUICK_BUDGET", TimingBudget(min_rounds=1, max_rounds=1, min_pairs=3, max_pairs=3))
 
 
@@ -52,12 +52,12 @@ def evaluated(source: str, machine: Machine) -> TrialOutcome:
 
 
 @pytest.mark.usefixtures("brief")
-def test_kernel_of_the_tutorial_passes(machine):
+def test_tutorial_kernel_passes(machine):
     assert evaluated(SOURCE, machine).status == "passed"
 
 
 @pytest.mark.usefixtures("brief")
-def test_kernel_without_the_running_maximum_is_unstable_at_huge_logits(machine):
+def test_tutorial_kernel_without_running_maximum_is_unstable_at_large_logits(machine):
     assert SOURCE.count(LINE) == 1
     found = evaluated(SOURCE.replace(LINE, CARELESS), machine)
     assert (found.status, found.failed_on) == ("unstable", "huge logits")

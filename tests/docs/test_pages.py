@@ -56,13 +56,13 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("page", WITH_CODE)
-def test_page_executed_gives_the_output_that_it_shows(page, reader):
+def test_page_code_executed_gives_the_shown_output(page, reader):
     text = text_of(page)
     assert execute_page(page, text, reader) == text, f"check the change, then run `python -m tests.docs.renew {page}`"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if command_lines(text_of(page))])
-def test_command_of_a_page_has_arguments_that_exist(page):
+def test_page_command_has_existing_arguments(page):
     for line in command_lines(text_of(page)):
         check_command(line)
 
@@ -72,7 +72,7 @@ def cheap(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in WRITTEN if cheap(page)])
-def test_cheap_command_of_a_page_succeeds(page, reader, capsys):
+def test_page_command_of_low_cost_succeeds(page, reader, capsys):
     for block in blocks(text_of(page)):
         write_block(block, reader)
     for line in cheap(page):
@@ -80,7 +80,7 @@ def test_cheap_command_of_a_page_succeeds(page, reader, capsys):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_link_of_a_page_leads_to_a_file_and_heading_that_exist(page):
+def test_page_link_leads_to_an_existing_file_and_heading(page):
     missing = [target for target in link_targets(text_of(page)) if not _exists(page, target)]
     assert missing == []
 
@@ -99,7 +99,7 @@ def _anchor(line: str) -> str:
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_page_made_from_the_code_is_up_to_date(name):
+def test_generated_page_is_up_to_date(name):
     assert text_of(f"docs/{name}") == GENERATED[name](), "run `make docs`"
 
 
@@ -135,7 +135,7 @@ answer = 42
 """
 
 
-def test_command_lines_and_blocks_of_a_page_are_found():
+def test_command_lines_and_blocks_of_a_page_are_parsed():
     assert command_lines(PAGE) == [
         "asara run tight.toml --set cluster__gpus=64",
         'asara results DIR --sql "select 1 | 2"',
@@ -168,7 +168,7 @@ def test_check_command_of_a_wrong_line_raises(line):
         check_command(line)
 
 
-def test_run_block_that_fails_has_the_line_of_its_page():
+def test_run_block_that_fails_reports_the_line_of_its_page():
     block = blocks("one\n\n```python\nx = 1\nx / 0\n```\n")[0]
     with pytest.raises(ZeroDivisionError) as caught:
         run_block(block, "README.md", {})

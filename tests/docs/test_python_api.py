@@ -25,7 +25,7 @@ def test_page_has_a_heading_for_each_public_name_and_no_other(package):
     assert documented(text_of("docs/reference/python-api.md"), package.__name__) == set(package.__all__)
 
 
-def test_name_in_the_section_of_another_package_does_not_count():
+def test_names_in_the_section_of_another_package_are_ignored():
     page = "## `sim`\n\n### `run(seed)`\n\n`World` here.\n\n## `sim.fluid`\n\n### `fluid`\n"
     assert documented(page, "sim") == {"run"}
     assert documented(page, "sim.fluid") == {"fluid"}

@@ -1,18 +1,21 @@
-"""A change that moves the golden run must say so: `make golden`, with the reason in the commit."""
+"""Compare a run with its recorded events.
+
+For a change on purpose, run `make golden` and give the reason in the commit.
+"""
 
 from sim.events import ActiveResearchersChanged, Deployed, SoftwareDoubled
 from tests.golden.renew import FILE, golden_ledger, golden_run
 
 
-def test_the_golden_run_has_not_moved():
+def test_golden_run_equals_the_recorded_run():
     expected, found = FILE.read_text(encoding="utf-8").splitlines(), golden_ledger().splitlines()
     for number, (old, new) in enumerate(zip(expected, found, strict=False), start=1):
         assert new == old, f"line {number} of {FILE.name} has moved"
     assert len(found) == len(expected)
 
 
-def test_the_golden_run_goes_through_what_a_lab_does():
-    """Otherwise a change of queues, failures, training or housing could not move it."""
+def test_golden_run_contains_every_kind_of_event():
+    """Otherwise a change of queues, failures, training or active researchers could not change it."""
     result = golden_run()
     assert sum(job.use == "experiment" and job.waited > 0.1 for job in result.jobs) >= 3
     assert sum(job.failures for job in result.jobs) > 0

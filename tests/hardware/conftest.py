@@ -12,5 +12,5 @@ def queue(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=sorted(PLACEMENTS))
 def placement(request: pytest.FixtureRequest) -> str:
-    """Every placement there is."""
+    """Return the name of each placement in turn."""
     return str(request.param)

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 from hardware.datacenter import Datacenter, inference_node_sizes, pool_sizes
 from hardware.uses import Use
 from sim.clock import Clock
-from tests.support.clusters import Diary, Luck, Script, params
+from tests.support.clusters import NotificationRecorder, ScriptedStreams, SeededStreams, params
 from tests.support.properties import examples
 
 
 def datacenter(**changes: object) -> tuple[Clock, Datacenter]:
     clock = Clock()
-    return clock, Datacenter(clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), Luck(1), hour=1)
+    return clock, Datacenter(
+        clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), SeededStreams(1), hour=1
+    )
 
 
 @examples(300)
@@ -25,7 +27,9 @@ def datacenter(**changes: object) -> tuple[Clock, Datacenter]:
     rest=st.floats(0, 1),
     placement=st.sampled_from(["flat", "consolidated"]),
 )
-def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float, rest: float, placement: str) -> None:
+def test_datacenter_shares_add_up_to_the_cluster(
+    gpus: int, size: int, inference: float, rest: float, placement: str
+) -> None:
     training = (1 - inference) * rest
     chosen = params(
         gpus=gpus, gpus_per_node=size, inference_share=inference, training_share=training, placement=placement
@@ -40,9 +44,9 @@ def test_the_shares_add_up_to_the_cluster(gpus: int, size: int, inference: float
     assert sum(inference_node_sizes(chosen)) == sizes.get("inference", 0)
 
 
-def test_an_hour_is_a_24th_of_a_day_on_the_clock_of_a_datacenter() -> None:
+def test_datacenter_hour_is_a_24th_of_a_day() -> None:
     """Parameters are in hours and the clock in days: mean life, checkpoint and restart of a gang of 2 GPUs."""
-    lives, clock = Script(1.0), Clock()
+    lives, clock = ScriptedStreams(1.0), Clock()
     quiet = params(gpus=8, gpu_hours_between_failures=48.0, checkpoint_hours=12.0, restart_hours=6.0)
     center = Datacenter(clock, quiet, lives)
     center.submit("experiment", 2, 1.25)
@@ -53,7 +57,7 @@ def test_an_hour_is_a_24th_of_a_day_on_the_clock_of_a_datacenter() -> None:
     assert (record.restarts, record.lost) == (2 * 0.25, 0)
 
 
-def test_default_shares() -> None:
+def test_datacenter_default_shares_are_as_documented() -> None:
     assert pool_sizes(params(gpus=1024, placement="consolidated")) == {
         "inference": 512,
         "training": 256,
@@ -92,8 +96,8 @@ def test_datacenter_with_shares_uses_do_not_wait_for_each_other() -> None:
 
 def test_datacenter_with_priority_training_preempts_experiments_then_inference() -> None:
     clock, center = datacenter(partitioning="priority", queue="priority", restart_hours=0.0)
-    diary = Diary()
-    center.start_inference(diary)
+    recorder = NotificationRecorder()
+    center.start_inference(recorder)
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
     clock.advance(1)
     assert [center.gpus_in_use(use) for use in Use] == [32, 32, 0]
@@ -106,7 +110,7 @@ def test_datacenter_with_priority_training_preempts_experiments_then_inference()
     assert (center.jobs_waiting("experiment"), center.jobs_waiting("inference")) == (4, 2)
     clock.advance(100)
     assert training.value.ended == 3 and center.inference_gpus == 32
-    assert [(at, what) for at, what, _ in diary.told] == [
+    assert [(at, what) for at, what, _ in recorder.notifications] == [
         *[(0, "started")] * 4,
         *[(1, "stopped")] * 2,
         *[(3, "started")] * 2,
@@ -124,7 +128,7 @@ def test_datacenter_inference_runs_on_nodes_and_never_fails() -> None:
     assert center.inference_gpus == 32 and center.gpu_time("inference") == 3200
 
 
-def test_reconfigure_moves_the_borders_and_inference_with_them() -> None:
+def test_reconfigure_changes_pool_sizes_and_inference_jobs() -> None:
     clock, center = datacenter()
     center.start_inference()
     experiments = [center.submit("experiment", 8, 10.0) for _ in range(4)]
@@ -157,8 +161,8 @@ def test_datacenter_inference_can_be_removed_and_restored() -> None:
 
 def test_datacenter_cancelled_inference_node_returns_at_the_next_change() -> None:
     clock, center = datacenter()
-    diary = Diary()
-    center.start_inference(diary)
+    recorder = NotificationRecorder()
+    center.start_inference(recorder)
     clock.advance(1)
     pool = center.pool("inference")
     assert pool is not None and center.cancel(pool.jobs()[0])
@@ -184,7 +188,7 @@ def test_reconfigure_between_shares_and_priority_keeps_every_job() -> None:
     assert [job.value.held for job in jobs] == [160, 160]
 
 
-def test_reconfigure_refuses_before_it_changes() -> None:
+def test_reconfigure_with_invalid_params_raises_and_changes_nothing() -> None:
     clock, center = datacenter()
     center.start_inference()
     job = center.submit("training", 16, 10.0)
@@ -197,7 +201,7 @@ def test_reconfigure_refuses_before_it_changes() -> None:
     assert job.value.ended == 10
 
 
-def test_datacenter_is_pickled_with_its_clock() -> None:
+def test_datacenter_unpickled_with_its_clock_continues_identically() -> None:
     clock, center = datacenter(partitioning="priority", gpu_hours_between_failures=30.0, queue="easy")
     center.start_inference()
     for owner in range(12):

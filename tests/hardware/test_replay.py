@@ -18,7 +18,7 @@ def test_replay_nasa_log_waits_equal_two_independent_simulators(queue: str, prin
 
 
 @pytest.mark.slow
-def test_consolidation_costs_the_nasa_log_some_wait() -> None:
+def test_replay_with_consolidation_increases_waits_of_the_nasa_log() -> None:
     log = read_job_log(trace(NASA), "swf")
     flat = replay(log.jobs, params(gpus=128))
     nodes = replay(log.jobs, params(gpus=128, placement="consolidated"))
@@ -29,7 +29,7 @@ def jobs(*rows: tuple[float, float, int]) -> list[LoggedJob]:
     return [LoggedJob(f"j{number}", *row) for number, row in enumerate(rows)]
 
 
-def test_figures_of_a_small_log_in_the_order_of_the_log() -> None:
+def test_replay_of_a_small_log_has_waits_in_log_order() -> None:
     result = replay(jobs((4, 6, 1), (0, 10, 2), (0, 0, 1), (20, 0, 2)), params(gpu_hours_between_failures=3.0), gpus=2)
     assert result.waits.tolist() == [6, 0, 10, 0]
     assert [record.owner for record in result.records] == [0, 1, 2, 3]
@@ -39,18 +39,18 @@ def test_figures_of_a_small_log_in_the_order_of_the_log() -> None:
     assert result.gpus == 2
 
 
-def test_a_log_of_no_time_has_no_utilisation() -> None:
+def test_replay_of_a_log_without_duration_has_no_utilisation() -> None:
     assert replay(jobs((5, 0, 1)), params()).utilisation == 0
 
 
-def test_a_job_larger_than_the_cluster_is_named_before_anything_runs() -> None:
+def test_replay_with_a_job_larger_than_the_cluster_names_it() -> None:
     with pytest.raises(ValueError, match="job j1 asks for 9 GPUs, and a cluster of 8 can give at most 8 at once"):
         replay(jobs((0, 1, 1), (1, 1, 9)), params(gpus=8))
     with pytest.raises(ValueError, match="job j0 asks for 17 GPUs, and a cluster of 20 can give at most 16"):
         replay(jobs((0, 1, 17)), params(placement="consolidated"), gpus=20)
 
 
-def test_no_jobs_and_no_gpus_are_errors() -> None:
+def test_replay_without_jobs_or_gpus_raises() -> None:
     with pytest.raises(ValueError, match="holds no jobs"):
         replay([], params())
     with pytest.raises(ValueError, match="at least one GPU, not 0"):
@@ -59,7 +59,7 @@ def test_no_jobs_and_no_gpus_are_errors() -> None:
 
 @pytest.mark.parametrize("origin", [0, 1_700_000_000_000_000_000, 2**60 + 1, 1e6])
 @pytest.mark.parametrize("queue", ["fcfs", "sjf", "easy"])
-def test_replay_times_of_any_origin_give_the_same_waits(queue: str, origin: float) -> None:
+def test_replay_with_any_time_origin_gives_the_same_waits(queue: str, origin: float) -> None:
     log = jobs(*((origin + at, run, 1) for at, run in [(0, 100), (1, 50), (2, 25), (300, 7)]))
     assert (
         replay(log, params(queue=queue), gpus=1).waits.tolist()
@@ -67,13 +67,13 @@ def test_replay_times_of_any_origin_give_the_same_waits(queue: str, origin: floa
     )
 
 
-def test_replay_priorities_order_the_queue_and_preempt_nothing() -> None:
+def test_replay_priorities_order_the_queue_without_preemption() -> None:
     log = [LoggedJob("low", 0, 100, 2, 0), LoggedJob("mid", 1, 10, 2, 1), LoggedJob("high", 2, 10, 2, 9)]
     assert replay(log, params(gpus=2, queue="fcfs")).waits.tolist() == [0, 99, 108]
     assert replay(log, params(gpus=2, queue="priority", preemption=True)).waits.tolist() == [0, 109, 98]
 
 
-def test_replay_easy_with_requested_times_survives_jobs_that_ran_for_longer() -> None:
+def test_replay_easy_with_too_short_requested_times_completes_all_jobs() -> None:
     log = [
         LoggedJob("a", 0, 50, 3, requested_s=10),
         LoggedJob("b", 1, 10, 4, requested_s=10),
@@ -95,6 +95,6 @@ def test_replay_easy_with_requested_times_survives_jobs_that_ran_for_longer() ->
         (LoggedJob("x", 0, 1e308, 1), "Are these nanoseconds"),
     ],
 )
-def test_replay_jobs_that_are_not_possible_are_refused_before_anything_runs(job: LoggedJob, reason: str) -> None:
+def test_replay_with_impossible_jobs_raises_before_the_run(job: LoggedJob, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         replay([LoggedJob("y", 0, 1e308, 1), job], params())

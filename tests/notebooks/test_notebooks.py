@@ -1,4 +1,4 @@
-"""Every notebook runs, holds what it asserts, and is shown in the docs as it is."""
+"""Test that every notebook runs, that its assertions hold, and that its page in the docs is up to date."""
 
 import ast
 import struct
@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from experiments.docs_build.notebook_pages import ROOT, SOURCES, Page, execute, names, page, read
 
 DOCS = ROOT / "docs"
-SHOW = """
+CELL = """
 from experiments.plotting.slides import label_line_end, slide, table
 print("one")
 with slide("A line", "and its note") as axes:
@@ -21,7 +21,7 @@ print("two")
 table(("a", "b"), [(1, 2)])
 """
 
-SHOWN = """```text
+CELL_OUTPUT = """```text
 one
 ```
 
@@ -38,8 +38,8 @@ two
 
 
 @cache
-def shown(name: str) -> Page:
-    """The page of a notebook, from a run of it."""
+def executed_page(name: str) -> Page:
+    """Return the page of a notebook from a run."""
     return page(execute(read(SOURCES / f"{name}.py")), name)
 
 
@@ -48,21 +48,21 @@ def size(png: bytes) -> tuple[int, ...]:
     return struct.unpack(">II", png[16:24])
 
 
-def test_there_are_four():
+def test_notebooks_are_the_four_of_the_docs():
     assert names() == ["1_report", "2_stalls", "3_kernels", "4_sweep"]
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # of the libraries between us and the kernel
 @pytest.mark.parametrize("name", names())
-def test_a_notebook_runs_and_its_page_is_what_it_shows(name):
+def test_notebook_output_equals_its_page(name):
     text = (DOCS / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
-    assert shown(name).text == text, "run `make notebooks`"
+    assert executed_page(name).text == text, "run `make notebooks`"
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 @pytest.mark.parametrize("name", names())
-def test_its_pictures_are_in_the_docs_and_stand_on_a_slide(name):
-    found = shown(name).pictures
+def test_notebook_pictures_are_in_the_docs_with_slide_size(name):
+    found = executed_page(name).pictures
     there = {path.name: path.read_bytes() for path in (DOCS / "pictures").glob(f"notebook-{name}-*.png")}
     assert there.keys() == found.keys() and there
     for file, png in found.items():
@@ -70,7 +70,7 @@ def test_its_pictures_are_in_the_docs_and_stand_on_a_slide(name):
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_run_of_a_notebook_reaches_assertions_about_what_it_computed(name):
+def test_notebook_asserts_its_results_in_every_run(name):
     """Assertions outside of functions and branches are reached in every run; they are about results or commands."""
     reached = list(statements(ast.parse((SOURCES / f"{name}.py").read_text(encoding="utf-8"))))
     computed = {
@@ -90,7 +90,7 @@ def test_a_run_of_a_notebook_reaches_assertions_about_what_it_computed(name):
 
 
 def statements(block):
-    """The statements of a block that every run reaches: not those in functions, classes and branches."""
+    """Yield the statements of a block that every run reaches, without functions, classes and branches."""
     for statement in block.body:
         yield statement
         if isinstance(statement, ast.For | ast.With):
@@ -101,16 +101,16 @@ def statements(block):
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
-def test_the_same_notebook_gives_the_same_bytes_and_keeps_stderr_to_itself():
-    cells = [new_markdown_cell("# Title"), new_code_cell(SHOW + "import sys; print('17 s left', file=sys.stderr)")]
+def test_page_of_a_notebook_is_reproducible_and_omits_stderr():
+    cells = [new_markdown_cell("# Title"), new_code_cell(CELL + "import sys; print('17 s left', file=sys.stderr)")]
     one, other = (page(execute(new_notebook(cells=cells)), "small") for _ in range(2))
     assert one == other
     assert list(one.pictures) == ["notebook-small-1.png"]
     assert one.text.startswith("# Title\n\n*This page is a notebook")
-    assert one.text.endswith(SHOWN) and "17 s left\n" not in one.text
+    assert one.text.endswith(CELL_OUTPUT) and "17 s left\n" not in one.text
 
 
-def test_the_line_about_the_page_stands_below_its_title():
+def test_page_of_a_notebook_has_its_origin_below_the_title():
     found = page(
         new_notebook(cells=[new_markdown_cell("# Title\n\nA story.\n\n## Then"), new_markdown_cell("More.")]), "s"
     )
@@ -121,6 +121,6 @@ def test_the_line_about_the_page_stands_below_its_title():
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
-def test_an_assertion_that_fails_fails_the_notebook():
+def test_execute_with_a_failing_assertion_raises():
     with pytest.raises(CellExecutionError, match="assert 1 == 2"):
         execute(new_notebook(cells=[new_code_cell("assert 1 == 2")]))

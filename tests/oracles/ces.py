@@ -5,14 +5,14 @@ import math
 from tests.oracles.queueing import repairman
 
 CEILINGS = {-1.0: 2.0, -0.5: 4.0, -0.4: 2**2.5, -0.2: 32.0, -0.15: 2 ** (20 / 3), -0.1: 1024.0}
-"""Greatest speed-up by labour alone where compute's share is a half, by rho: 2^(-1/rho)."""
+"""Maximum speed-up by labour alone if the share of compute is a half, by rho: 2^(-1/rho)."""
 
 WHITFILL_WU = {"raw compute": 2.58, "near the frontier": -0.10}
 """Elasticities of substitution, arXiv 2507.23181; below 0 there is none, so that the second is 0 in effect."""
 
 
 def ces(labour: float, compute: float, alpha: float, rho: float) -> float:
-    """Output, as the textbook writes it."""
+    """Return output by the textbook formula."""
     if rho == 0:
         return float(compute**alpha * labour ** (1 - alpha))
     return float((alpha * compute**rho + (1 - alpha) * labour**rho) ** (1 / rho))

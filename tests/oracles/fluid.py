@@ -1,4 +1,4 @@
-"""What a lab does in the mean, restated by hand: nothing here is imported from the code under test."""
+"""Mean behaviour of a lab, restated by hand: nothing here is imported from the code under test."""
 
 import math
 from itertools import pairwise
@@ -9,16 +9,16 @@ from tests.oracles import report
 
 
 def limited_days(first: float, r: float, limit: float, doublings: int) -> list[float]:
-    """Days of each doubling by a team that doubles with software, where r falls linearly to 0 at the limit."""
+    """Return the days of each doubling if the team doubles with software and r falls linearly to 0 at the limit."""
     effort = [(1 - n / limit) ** (-limit * math.log(2) / r) for n in range(doublings + 1)]
     days = [(effort[n + 1] - effort[n]) / 2**n for n in range(doublings)]
     return [first * each / days[0] for each in days]
 
 
 def stepwise_days(first: float, r: float, step: float, doublings: int) -> list[float]:
-    """Days of each doubling by a team that grows with software whenever that has gained so many doublings.
+    """Return the days of each doubling if the team grows each time that software has gained ``step`` doublings.
 
-    ``first``: the days of the first doubling with a team that grows in whole doublings, which fix the effort before.
+    ``first``: days of the first doubling with a team that grows in whole doublings. It fixes the initial effort.
     """
 
     def days(n: int) -> float:
@@ -35,18 +35,18 @@ def stepwise_days(first: float, r: float, step: float, doublings: int) -> list[f
 
 
 def deployment_days(first_run: float, k: float, begun: float, runs: int) -> list[float]:
-    """O19: when each of the training runs ends that follow each other at once, each k times as long as the last."""
+    """Return the ends of consecutive training runs, each k times as long as the one before (row O19)."""
     return [begun + first_run * (1 - k**n) / (1 - k) for n in range(1, runs + 1)]
 
 
 def written_papers(researchers: float, think: float, write: float, days: float) -> float:
-    """Papers in the mean after so many days by researchers who all begin to think on day 0, then write, and so on."""
+    """Return the mean number of papers after ``days`` by researchers that all begin to think on day 0, then write."""
     both = 1 / think + 1 / write
     return researchers / (think + write) * (days - (1 - math.exp(-both * days)) / both)
 
 
 def job_days(work: float, failures: float, restart: float, checkpoint: float, draws: int) -> np.ndarray:
-    """Days of some jobs that fail at a rate, fall back to their last checkpoint and pay a restart, one by one."""
+    """Simulate the days of jobs that fail at a rate, return to their last checkpoint and restart."""
     chance = np.random.default_rng(1)
     found = np.zeros(draws)
     for job in range(draws):
@@ -62,8 +62,8 @@ def job_days(work: float, failures: float, restart: float, checkpoint: float, dr
     return found
 
 
-def luck_of_the_end(first_papers: float, growth: float, initial: float, doublings: int) -> float:
-    """F1: standard deviation over mean of the time that all doublings together take, with Poisson papers."""
+def end_day_variation(first_papers: float, growth: float, initial: float, doublings: int) -> float:
+    """Return standard deviation over mean of the total time of all doublings, with Poisson papers (row F1)."""
     papers = [first_papers * growth**i for i in range(doublings)]
     teams = [initial * 2**i for i in range(doublings)]
     mean = sum(report.poisson_months(n, team)[0] for n, team in zip(papers, teams, strict=True))

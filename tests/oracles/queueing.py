@@ -37,7 +37,7 @@ def preemptive_resume(arrivals: Sequence[float], service: float) -> list[float]:
 
 
 def repairman(owners: int, servers: int, think: float, service: float) -> tuple[float, float]:
-    """Throughput, and mean number thinking, of owners who think and ask one of the servers: birth-death chain."""
+    """Return throughput and mean number thinking of the machine repairman, from its birth-death chain."""
     asking = np.arange(owners + 1)
     steps = np.log((owners - asking[:-1]) / think) - np.log(np.minimum(asking[1:], servers) / service)
     logs = np.concatenate([[0.0], np.cumsum(steps)])  # of the weights: they themselves overflow beyond 10^3 owners

@@ -1,6 +1,6 @@
 """The report's arithmetic, restated by hand: nothing here is imported from the code under test.
 
-Rows are those of the report's table of numbers (O1, O2, ...) and of what whole numbers of agents add (F1-F4).
+Row numbers (O1, F1, ...) are those that `asara reproduce` prints.
 """
 
 import math
@@ -14,25 +14,25 @@ def toy_doubling_months(first_papers: float, growth: float, i: int) -> float:
 
 
 def ratio(r: float, p: float = 1.0) -> float:
-    """Each doubling time over the last: footnotes 23, 25 and 27."""
+    """Return each doubling time over the one before: footnotes 23, 25 and 27."""
     effort_per_doubling = 2 ** (1 / r)
     return (effort_per_doubling / 2) ** p
 
 
 def doublings_within(days: float, first: float, r: float) -> float:
-    """Doublings after so many days, from S(t) = [1 + (q - 1) t/T1]^(r/(1 - r))."""
+    """Return the doublings after ``days``, from S(t) = [1 + (q - 1) t/T1]^(r/(1 - r))."""
     if r == 1:
         return days / first
     return math.log2(1 + (ratio(r) - 1) * days / first) * r / (1 - r)
 
 
 def explosion_day(first: float, r: float) -> float:
-    """The day on which the sum of all doubling times ends."""
+    """Return the sum of all doubling times [days]."""
     return first / (1 - ratio(r))
 
 
 def effort_to(doublings: float, r: float, limit: float, steps: int = 200_000) -> float:
-    """log2 of effort over initial effort where r falls linearly to 0 at the limit, by the midpoint rule."""
+    """Return log2 of effort over initial effort if r falls linearly to 0 at the limit, by the midpoint rule."""
     width = doublings / steps
     return sum(width / (r * (1 - (k + 0.5) * width / limit)) for k in range(steps))
 

@@ -12,7 +12,7 @@ PUBLISHED_WITH_RETRAINING = {(24, 12): 0.57, (26, 4): 0.41, (80, 12): 0.19, (80,
 RECOMPUTED = {(24, 12): 0.563, (26, 4): 0.409, (24, 4): 0.423, (80, 12): 0.167, (80, 4): 0.124}
 RECOMPUTED_WITH_RETRAINING = {(24, 12): 0.570, (26, 4): 0.401, (80, 12): 0.175, (80, 4): 0.122}
 RECOMPUTED_DRAWS = 20_000
-"""By (doublings, months)."""
+"""Published probabilities by (doublings, months)."""
 
 
 def plain(x):
@@ -29,7 +29,7 @@ def by_its_code(x):
 
 
 def times(f, r0, years, p, rule=plain, falls_first=True):
-    """When one world's software has doubled 0, 1, 2, ... times, in months, as far as the horizon."""
+    """Return the months at which software has doubled 0, 1, 2, ... times, up to the horizon."""
     found, duration, r = [0.0], 3 / f, r0
     while r > 0 and found[-1] + duration <= HORIZON:
         found.append(found[-1] + duration)
@@ -41,12 +41,12 @@ def times(f, r0, years, p, rule=plain, falls_first=True):
 
 
 def shortest(found, doublings):
-    """The shortest stretch of months in which software doubled so often; infinite where it never did."""
+    """Return the shortest time with this many doublings [months]; infinite if there is none."""
     return min((end - start for start, end in zip(found, found[doublings:], strict=False)), default=np.inf)
 
 
 def shares(f, r0, years, p, asked, rule=plain, falls_first=True, any_stretch=True):
-    """How many of many worlds had so many doublings within so many months, for each (doublings, months) asked."""
+    """Return the share of worlds with at least this many doublings within a time, for each (doublings, months)."""
     rows, duration, r = [np.zeros_like(r0)], 3 / f, r0.copy()
     with np.errstate(all="ignore"):
         while np.isfinite(rows[-1]).any():

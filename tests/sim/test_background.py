@@ -26,7 +26,7 @@ QUIET = {
     "cluster__gpus": 32,
     "cluster__placement": "flat",
 }
-"""A lab that leaves its 16 GPUs for experiments to the background."""
+"""A lab that uses none of its 16 GPUs for experiments."""
 
 
 SMALL = {
@@ -56,14 +56,14 @@ def finish(world):
 
 
 def stays(submitted, started, gpus):
-    """Whole seconds of submission and start, and GPUs, of each job."""
+    """Return submission and start [s] and GPUs of each job."""
     return sorted(zip(submitted, started, gpus, strict=True))
 
 
 @examples(40)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4000), st.integers(1, 16)), min_size=3, max_size=30))
-def test_background_alone_on_its_gpus_waits_as_in_a_replay(tmp_path_factory, gaps):
-    """The reference is a replay, which knows nothing of a World. Under fcfs later periods do not change the first."""
+def test_background_jobs_alone_wait_as_in_a_replay(tmp_path_factory, gaps):
+    """The reference is a replay, which is independent of a World. Under fcfs later periods do not change the first."""
     jobs, now = [], gaps[0][0] * 1000
     for gap, length, gpus in gaps:
         now += (gap + (len(jobs) > 0)) * 1000
@@ -89,8 +89,8 @@ def test_background_alone_on_its_gpus_waits_as_in_a_replay(tmp_path_factory, gap
     )
 
 
-def test_background_with_a_stated_load_holds_that_many_gpus_in_the_mean(tmp_path):
-    """Jobs that all fit: over whole periods the GPU-time held is exact."""
+def test_background_load_equals_the_mean_gpus_in_use(tmp_path):
+    """All jobs fit, so over whole periods the GPU-time in use is exact."""
     path = steady(tmp_path / "log.csv", gpus=2, length=600)
     scenario = Scenario().replace(
         **QUIET, cluster__background=path, cluster__background_gpus=3.0, run__horizon_days=100.0
@@ -102,7 +102,7 @@ def test_background_with_a_stated_load_holds_that_many_gpus_in_the_mean(tmp_path
 
 
 @pytest.mark.slow
-def test_background_makes_experiments_wait_and_the_equations_agree(tmp_path):
+def test_background_delays_experiments_as_in_the_fluid_engine(tmp_path):
     """Compare one seed with the equations to within 5%: seeds of this lab spread by 2%, 1% below in the mean."""
     path = steady(tmp_path / "log.csv", gpus=8, number=200)
     free = Scenario.load("lab-frontier-experiments").replace(run__max_doublings=5, run__max_individuals=0)
@@ -113,7 +113,7 @@ def test_background_makes_experiments_wait_and_the_equations_agree(tmp_path):
     assert loaded_day > 1.2 * free_day
 
 
-def test_background_in_one_shared_pool_keeps_every_invariant(tmp_path):
+def test_background_in_a_shared_pool_keeps_the_invariants(tmp_path):
     path = steady(tmp_path / "log.csv", gpus=4)
     world = World(
         Scenario(),
@@ -129,7 +129,7 @@ def test_background_in_one_shared_pool_keeps_every_invariant(tmp_path):
     assert world.datacenter.gpu_time(BACKGROUND) > 0
 
 
-def test_snapshot_with_background_runs_on_alike(tmp_path):
+def test_snapshot_with_background_continues_identically(tmp_path):
     path = steady(tmp_path / "log.csv")
     world = World(Scenario(), 3, **SMALL, cluster__background=path)
     for _ in range(20):
@@ -139,7 +139,7 @@ def test_snapshot_with_background_runs_on_alike(tmp_path):
     assert other.background.submitted == world.background.submitted > 0
 
 
-def test_restore_after_the_log_changed_is_refused(tmp_path):
+def test_restore_after_a_change_of_the_log_is_refused(tmp_path):
     path = tmp_path / "log.csv"
     world = World(Scenario(), 3, **SMALL, cluster__background=steady(path))
     snapshot = world.snapshot()
@@ -148,7 +148,7 @@ def test_restore_after_the_log_changed_is_refused(tmp_path):
         World.restore(snapshot)
 
 
-def test_jobs_wider_than_the_pool_are_left_out_and_counted(tmp_path):
+def test_background_jobs_larger_than_the_pool_are_omitted_and_counted(tmp_path):
     path = write_log(tmp_path / "log.csv", [(0, 60, 1), (60, 60, 17), (120, 60, 16), (180, 0, 1)])
     world = World(Scenario(), 0, **QUIET, cluster__background=path)
     (event,) = [each for each in world.ledger if isinstance(each, BackgroundLoaded)]
@@ -164,20 +164,20 @@ def test_jobs_wider_than_the_pool_are_left_out_and_counted(tmp_path):
         ({"cluster__background_gpus": 256.0}, [(0, 60, 1), (60, 60, 1)], "below 256"),
     ],
 )
-def test_background_that_cannot_be_used_is_refused_with_the_reason(tmp_path, changes, jobs, said):
+def test_background_that_cannot_be_used_raises_with_the_reason(tmp_path, changes, jobs, said):
     path = changes.get("cluster__background") or write_log(tmp_path / "log.csv", jobs)
     with pytest.raises(ScenarioError, match=said) as error:
         Scenario().replace(**({"cluster__background": path} | changes))
     assert "cluster__background = " in str(error.value)
 
 
-def test_branch_that_changes_the_background_is_refused(tmp_path):
+def test_branch_with_another_background_is_refused(tmp_path):
     world = World(Scenario(), 0, run__max_doublings=1)
     with pytest.raises(ScenarioError, match="cannot change within a run"):
         world.branch(cluster__background=steady(tmp_path / "log.csv"))
 
 
-def test_scenario_digest_follows_the_content_of_the_log_and_not_its_place(tmp_path):
+def test_scenario_digest_depends_on_the_content_of_the_log_only(tmp_path):
     here, there = steady(tmp_path / "a.csv"), steady(tmp_path / "b.csv")
     first, second = (Scenario().replace(cluster__background=path).digest() for path in (here, there))
     assert first == second != Scenario().digest()

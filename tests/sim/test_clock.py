@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
-from simpy.events import URGENT
 
 from sim.clock import Clock
 from sim.time_weighted import TimeWeighted
@@ -34,7 +33,7 @@ DELAYS = st.lists(st.floats(0, 100), max_size=30)
 
 
 @given(DELAYS, st.floats(0, 100))
-def test_all_events_up_to_and_at_the_moment_are_done_and_no_other(delays, until):
+def test_advance_processes_exactly_the_events_up_to_its_time(delays, until):
     clock = Clock()
     recorder = Recorder(clock, delays)
     clock.advance(until)
@@ -55,7 +54,7 @@ def test_unpickled_clock_continues_with_the_same_events(delays, until):
     assert again.rang == recorder.rang
 
 
-def test_a_halt_leaves_the_clock_at_its_event():
+def test_halt_leaves_the_clock_at_its_event():
     clock = Clock()
 
     def halt(_event: Event) -> None:
@@ -67,7 +66,7 @@ def test_a_halt_leaves_the_clock_at_its_event():
     assert (clock.now, clock.last_event) == (3, 3)
 
 
-def test_the_clock_does_not_go_back():
+def test_advance_to_an_earlier_time_raises():
     clock = Clock()
     clock.advance(5)
     assert clock.idle
@@ -99,7 +98,7 @@ def test_time_weighted_total_is_the_integral_of_steps(steps):
     assert meter.total(now + 1) == pytest.approx(expected + value, abs=1e-9)
 
 
-def test_background_happens_only_while_something_else_will():
+def test_background_events_occur_only_before_other_events():
     """An event that never comes, and background itself, are nothing else."""
     clock, seen = Clock(), []
     clock.timeout(math.inf)
@@ -117,12 +116,12 @@ def test_background_happens_only_while_something_else_will():
     assert (seen, clock.last_event) == ([1.0, 2.0, 4.0], 4.5)
 
 
-def story(clock: Clock, way: str) -> list[tuple[str, float]]:
+def recorded_events(clock: Clock, way: str) -> list[tuple[str, float]]:
     """Events of every kind, some of them of one instant; ``way``: by our loop, or step by step as SimPy does."""
-    told: list[tuple[str, float]] = []
+    recorded: list[tuple[str, float]] = []
 
     def note(name: str) -> None:
-        told.append((name, clock.now))
+        recorded.append((name, clock.now))
 
     def process(name: str, waits: list[float]) -> Generator[Event, Any, None]:
         for wait in waits:
@@ -141,23 +140,25 @@ def story(clock: Clock, way: str) -> list[tuple[str, float]]:
         yield clock.all_of([clock.timeout(1.0), clock.timeout(0.0)])
         note("both")
 
+    def urgent() -> Generator[Event, Any, None]:
+        note("urgent")
+        yield clock.timeout(0.0)
+
+    # SimPy starts a process in an urgent event, which goes before the other events of its instant.
+    clock.timeout(1.0).callbacks.append(lambda _: clock.process(urgent()))
     clock.process(process("a", [1.0, 0.0, 2.0]))
     clock.process(process("b", [1.0, 2.0, 0.0]))
     clock.process(patient())
-    urgent = clock.event()
-    urgent.callbacks.append(lambda _: note("urgent"))
-    urgent._ok = True
-    clock.schedule(urgent, URGENT, 1.0)
     if way == "ours":
         clock.advance(3.0)
     else:
         while clock.peek() <= 3.0:
             clock.step()
-    return told
+    return recorded
 
 
 def test_advance_calls_the_same_callbacks_as_simpy_step():
-    ours, simpys = story(Clock(), "ours"), story(Clock(), "step by step")
+    ours, simpys = recorded_events(Clock(), "ours"), recorded_events(Clock(), "step by step")
     assert ours == simpys
     assert ours[0] == ("urgent", 1.0) and ("caught", 2.0) in ours and ours[-1][1] == 3.0
 
@@ -188,7 +189,7 @@ def test_advance_raises_an_unhandled_failure_at_its_time():
     assert seen == [2.0, "later"], "and the clock can go on"
 
 
-def test_a_callback_that_raises_leaves_the_rest_of_the_queue_alone():
+def test_advance_after_a_callback_raises_keeps_the_other_events():
     clock, seen = Clock(), []
 
     def fail(_event: Event) -> None:
@@ -203,7 +204,7 @@ def test_a_callback_that_raises_leaves_the_rest_of_the_queue_alone():
     assert seen == [1.0]
 
 
-def test_what_an_event_schedules_for_its_own_instant_is_done_before_the_clock_stands():
+def test_advance_processes_events_scheduled_within_its_last_instant():
     clock, seen = Clock(), []
 
     def again(_event: Event) -> None:

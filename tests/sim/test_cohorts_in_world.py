@@ -104,7 +104,7 @@ def teams_that_stay(draw: st.DrawFn, **fixed: Any) -> Scenario:
 
 @thorough
 @given(teams_that_stay(researcher__initial=1), st.floats(0, 0.5), st.integers(0, 2**32))
-def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_tolerance, seed):
+def test_cohort_of_one_equals_an_individual_to_the_bit(scenario, leap_tolerance, seed):
     """Faster kernels run fewer than two researchers, so the team stays at one."""
     cohort = one_by_one(scenario.replace(run__max_individuals=0, run__leap_tolerance=leap_tolerance), seed)
     alone = one_by_one(scenario.replace(run__max_individuals=1000), seed)
@@ -115,7 +115,7 @@ def test_a_cohort_of_one_is_an_individual_bit_for_bit(scenario, leap_tolerance, 
 
 @thorough
 @given(teams_that_stay(kernels__measurements="none"), st.integers(0, 2**32))
-def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
+def test_cohorts_of_one_equal_individuals_to_the_bit(scenario, seed):
     exact = scenario.replace(run__max_individuals=1000, run__leap_tolerance=0.0)
     alone, cohorts = one_by_one(exact, seed), one_by_one(exact, seed)
     for researcher in list(cohorts.population.researchers):
@@ -125,7 +125,7 @@ def test_n_cohorts_of_one_are_n_individuals_bit_for_bit(scenario, seed):
 
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
-def test_one_who_is_paused_and_woken_is_the_same_in_a_cohort(timing):
+def test_cohort_of_one_paused_and_resumed_equals_an_individual(timing):
     """Training runs repeatedly take the GPUs of the only researcher."""
     changes = SAME_TEAM | {
         "researcher__initial": 1,
@@ -185,7 +185,7 @@ def check_accounts(world: World) -> None:
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
 @pytest.mark.parametrize("day", [0, 5, 23, 60])
-def test_forming_a_cohort_changes_no_count(timing, day):
+def test_cohort_formation_changes_no_count(timing, day):
     world = lab(researcher__timing=timing, researcher__papers_per_month=4.0)
     for _ in range(day):
         world.step()
@@ -215,7 +215,7 @@ def started(**changes: Any) -> World:
 
 
 @pytest.mark.parametrize("changes", MIXED, ids=str)
-def test_a_snapshot_and_a_branch_with_cohorts_have_the_same_future(changes):
+def test_snapshot_and_branch_with_cohorts_continue_identically(changes):
     world = started(**changes)
     snapshot, branch = world.snapshot(), world.branch()
     expected = finish(world).digest()
@@ -223,7 +223,7 @@ def test_a_snapshot_and_a_branch_with_cohorts_have_the_same_future(changes):
     assert finish(branch).digest() == expected
 
 
-def test_a_branch_may_have_another_cluster_and_other_leaps():
+def test_branch_with_cohorts_can_change_cluster_and_leap_tolerance():
     world = started(**BUNDLES)
     branch = world.branch(cluster__gpus=48, cluster__queue="fcfs", run__leap_tolerance=0.0, run__max_doublings=2)
     check_accounts(branch)
@@ -233,7 +233,7 @@ def test_a_branch_may_have_another_cluster_and_other_leaps():
 
 
 @pytest.mark.parametrize("changes", MIXED, ids=str)
-def test_frames_of_four_lengths_leave_the_same_ledger_of_cohorts(changes):
+def test_cohort_events_do_not_depend_on_the_frame_length(changes):
     digests = set()
     for frame in (0.1, 0.37, 1.0, 7.0):
         digests.add(finish(lab(run__max_individuals=60, run__sample_days=frame, **changes)).digest())
@@ -242,7 +242,7 @@ def test_frames_of_four_lengths_leave_the_same_ledger_of_cohorts(changes):
 
 @thorough
 @given(worlds(), st.integers(0, 20), st.data())
-def test_cohorts_keep_every_invariant_at_every_frame(world, before, data):
+def test_cohorts_in_world_keep_the_invariants_at_every_frame(world, before, data):
     """Cover cohorts of a few and of many, and the branches from them."""
     for _ in range(before):
         world.step()
@@ -263,7 +263,7 @@ def test_cohorts_keep_every_invariant_at_every_frame(world, before, data):
 # --- memory --------------------------------------------------------------------------------------------------------
 
 
-def test_ten_million_researchers_stay_below_500_megabytes():
+def test_cohorts_of_ten_million_researchers_use_under_500_megabytes():
     """A lab grows to ten million, and another has them for ten days; the peak of the process, Python and NumPy too."""
     code = """
 from pathlib import Path

@@ -29,7 +29,7 @@ def day_of_the_last_doubling(world: World) -> float:
         (8, {"cluster__inference_share": 0.0, "cluster__training_share": 0.0}, 1),
     ],
 )
-def test_initial_researchers_follow_the_inference_gpus_unless_they_are_set(gpus, changes, team):
+def test_initial_researchers_default_to_the_inference_gpus(gpus, changes, team):
     assert Scenario().replace(cluster__gpus=gpus, **changes).initial_researchers == team
 
 
@@ -43,7 +43,7 @@ def test_initial_researchers_follow_the_inference_gpus_unless_they_are_set(gpus,
     ],
     ids=str,
 )
-def test_a_change_on_day_0_is_the_same_by_set_and_by_branch(change):
+def test_change_on_day_0_by_scenario_and_by_branch_gives_the_same_run(change):
     """The same researchers draw the same streams, so the two agree to the last bit."""
     stated = day_of_the_last_doubling(World(seed=1, **SHORT, **change))
     branched = day_of_the_last_doubling(World(seed=1, **SHORT).branch(**change))
@@ -51,7 +51,7 @@ def test_a_change_on_day_0_is_the_same_by_set_and_by_branch(change):
     assert stated != day_of_the_last_doubling(World(seed=1, **SHORT))
 
 
-def test_gain_1_1_reaches_doubling_6_on_the_same_day_by_set_and_by_branch():
+def test_small_gain_by_scenario_and_by_branch_gives_the_same_run():
     few = {"cluster__gpus": 256, "run__max_doublings": 6, "run__sample_days": 100.0, "growth__calibrated_for": 64}
     stated = day_of_the_last_doubling(World(seed=2, training__gain=1.1, **few, run__horizon_days=2000.0))
     branch = World(seed=2, **few, run__horizon_days=2000.0).branch(training__gain=1.1)
@@ -70,11 +70,11 @@ def test_gain_1_1_reaches_doubling_6_on_the_same_day_by_set_and_by_branch():
     ],
     ids=str,
 )
-def test_the_effort_before_day_0_is_that_of_the_reference_lab(change):
+def test_initial_effort_is_that_of_the_reference_lab(change):
     assert Scenario().replace(**change).law() == Scenario().law()
 
 
-def test_the_labs_own_team_can_be_the_reference():
+def test_initial_effort_can_be_that_of_the_labs_own_team():
     own = Scenario().replace(growth__calibrated_for=0)
     assert own.law() == Scenario().law(), "the default lab is the reference lab"
     twice = own.replace(cluster__gpus=2048)
@@ -83,7 +83,7 @@ def test_the_labs_own_team_can_be_the_reference():
     assert faster.law().log2_initial_effort == pytest.approx(own.law().log2_initial_effort + 1)
 
 
-def test_a_branch_keeps_the_team_of_day_0_as_its_own_reference():
+def test_branch_keeps_the_team_of_day_0_as_reference():
     world = World(seed=1, growth__calibrated_for=0, cluster__gpus=64, run__horizon_days=200.0)
     before = world.software.law
     later = world.branch(researcher__papers_per_month=5.0).branch(cluster__gpus=128).branch(growth__r=2.0)
@@ -92,7 +92,7 @@ def test_a_branch_keeps_the_team_of_day_0_as_its_own_reference():
     assert later.branch(growth__r=1.4).software.law == before
 
 
-def test_a_larger_cluster_is_faster_without_training_in_proportion_to_its_first_papers():
+def test_larger_cluster_without_training_is_faster_in_proportion():
     """r = 1 and no other hold-up: the days of every doubling go as 1/GPUs."""
     alone = {
         "growth__r": 1.0,
@@ -107,12 +107,12 @@ def test_a_larger_cluster_is_faster_without_training_in_proportion_to_its_first_
     assert days[0] == pytest.approx(9 * 365 / 12, rel=1e-9)
 
 
-def test_a_branch_to_more_papers_a_month_keeps_the_law():
+def test_branch_with_more_papers_per_month_has_the_law_of_a_fresh_world():
     """Papers under way go on at the rate at which they were begun, so only the law is compared."""
     branch = World(seed=1, **SHORT).branch(researcher__papers_per_month=2.0)
     assert branch.software.law == World(seed=1, **SHORT, researcher__papers_per_month=2.0).software.law
 
 
-def test_more_researchers_than_can_be_counted_are_refused_with_the_number_of_day_0():
+def test_world_with_too_many_researchers_is_refused_with_the_initial_number():
     with pytest.raises(ScenarioError, match="250,000"):
         World(cluster__gpus=1_000_000, run__max_doublings=300)

@@ -24,12 +24,12 @@ def durations(params: GrowthParams, n: int, researchers: int = 1) -> list[float]
 
 
 @pytest.mark.parametrize(("r", "days"), [(0.7, [40.94, 55.10, 74.16, 99.81]), (3.0, [19.16, 12.07, 7.60, 4.79])])
-def test_o9_o11_doubling_times_from_a_month(r, days):
+def test_doubling_times_from_a_month_equal_the_reports_table(r, days):
     assert durations(GrowthParams(r=r), 5)[1:] == pytest.approx(days, abs=0.006)
 
 
 @pytest.mark.parametrize(("growth_of_papers", "r"), [(3.0, 0.6309), (1.5, 1.7095), (2.0, 1.0)])
-def test_o6_returns_of_the_toy_model(growth_of_papers, r):
+def test_returns_from_difficulty_equals_that_of_the_toy_model(growth_of_papers, r):
     assert growth.returns_from_difficulty(growth_of_papers) == pytest.approx(r, abs=5e-5)
     assert growth.difficulty_from_returns(growth.returns_from_difficulty(growth_of_papers)) == pytest.approx(
         growth_of_papers
@@ -37,14 +37,14 @@ def test_o6_returns_of_the_toy_model(growth_of_papers, r):
 
 
 @pytest.mark.parametrize("m", [3.0, 1.5, 2.0])
-def test_o1_o2_o4_toy_chain(m):
+def test_doubling_times_of_the_toy_model_equal_the_report(m):
     params = GrowthParams(law="papers", papers_first_doubling=2.0, difficulty_growth=m)
     expected = [report.toy_doubling_months(2, m, i) * report.MONTH for i in range(8)]
     assert durations(params, 8) == pytest.approx(expected, rel=1e-12)
 
 
 @given(RETURNS, PENALTY, st.integers(1, 500), st.floats(0.1, 1000))
-def test_doubling_times_form_the_chain_whatever_the_team(r, p, team, first):
+def test_doubling_times_form_the_chain_for_any_team(r, p, team, first):
     params = GrowthParams(r=r, parallel_penalty=p, first_doubling_days=first)
     expected = [first * report.ratio(r, p) ** i for i in range(5)]
     assume(max(expected) < 1e200)
@@ -53,7 +53,7 @@ def test_doubling_times_form_the_chain_whatever_the_team(r, p, team, first):
 
 
 @pytest.mark.parametrize("r", [0.7, 1.0, 3.0])
-def test_law_of_keeps_the_effort_before_day_0_whatever_the_steps_of_the_team(r):
+def test_law_from_params_keeps_initial_effort_for_any_team_steps(r):
     law = growth.law_from_params(GrowthParams(r=r), 1000, PER_DAY)
     assert growth.unconstrained_doubling_times(law, 1000, PER_DAY, 1)[0] == pytest.approx(report.MONTH, rel=1e-12)
     papers = 1000 * (2.0 ** (1 / r) - 1) ** -1  # of E0, by hand: the first doubling takes 1,000 papers
@@ -64,20 +64,20 @@ def test_law_of_keeps_the_effort_before_day_0_whatever_the_steps_of_the_team(r):
     assert ratios == pytest.approx([report.ratio(r)] * 5, rel=1e-3)
 
 
-def test_a_team_that_never_gets_its_software_takes_as_long_as_the_papers_say():
+def test_doubling_times_of_a_fixed_team_are_proportional_to_papers():
     law = growth.law_from_params(GrowthParams(law="papers"), 1, PER_DAY)
     months = [days / report.MONTH for days in growth.unconstrained_doubling_times(law, 1, PER_DAY, 4, 100.0)]
     assert months == pytest.approx([2, 6, 18, 54])
 
 
 @given(st.floats(0.3, 3), st.floats(0, 300), PENALTY)
-def test_effort_and_software_are_inverse(r, doublings, p):
+def test_effort_and_software_doublings_are_inverse(r, doublings, p):
     effort = growth.effort_doublings(doublings, r, p)
     assert growth.software_doublings(effort, r, p) == pytest.approx(doublings, abs=1e-9)
 
 
 @given(st.floats(0.3, 3), st.floats(2.0, 40), st.floats(0, 0.99))
-def test_effort_towards_a_limit_is_the_integral_of_falling_returns(r, limit, share):
+def test_effort_towards_a_limit_equals_the_integral_of_falling_returns(r, limit, share):
     doublings = share * limit
     expected = report.effort_to(doublings, r, limit, steps=2000)
     effort = growth.effort_doublings(doublings, r, 1.0, limit)
@@ -85,12 +85,12 @@ def test_effort_towards_a_limit_is_the_integral_of_falling_returns(r, limit, sha
     assert growth.software_doublings(effort, r, 1.0, limit) == pytest.approx(doublings, rel=1e-9, abs=1e-9)
 
 
-def test_returns_fall_linearly_to_nothing_at_the_limit():
+def test_effort_at_the_limit_is_infinite():
     assert math.isinf(growth.effort_doublings(8.0, 2.0, 1.0, 8.0))
     assert durations(GrowthParams(r=2.0, limit_doublings=3.0), 4)[3] == math.inf
 
 
-def test_300_doublings_do_not_overflow():
+def test_effort_of_300_doublings_does_not_overflow():
     law = growth.law_from_params(GrowthParams(r=0.05), 1, PER_DAY)
     effort = law.effort(300.0)
     assert effort == pytest.approx(6000)
@@ -99,12 +99,12 @@ def test_300_doublings_do_not_overflow():
 
 
 @given(st.floats(-50, 50), st.floats(-50, 50))
-def test_adding_effort_in_log2(a, b):
+def test_add_effort_adds_in_log2(a, b):
     assert growth.add_effort(a, b) == pytest.approx(math.log2(2**a + 2**b), abs=1e-9)
 
 
 @given(st.floats(-20, 20), st.floats(1e-3, 20))
-def test_effort_between_undoes_adding(low, gap):
+def test_effort_between_inverts_add_effort(low, gap):
     high = low + gap
     assert growth.add_effort(low, float(growth.effort_between(low, high))) == pytest.approx(high, abs=1e-9)
 
@@ -119,13 +119,13 @@ def test_effort_between_undoes_adding(low, gap):
         ("O18", 1.0, report.MONTH, 365, 11.9999, 12.0001),
     ],
 )
-def test_software_after_a_time(row, r, first, days, low, high):
+def test_software_at_equals_the_reports_figures(row, r, first, days, low, high):
     software = growth.software_at(days, first, growth.doubling_ratio(r))
     assert low < software < high, row
     assert software == pytest.approx(report.doublings_within(days, first, r))
 
 
-def test_o3_o7_o11_explosions():
+def test_explosion_time_equals_the_reports_figures():
     assert growth.explosion_time(2.0, 0.75) == 8.0
     assert growth.time_of_doubling(13, 2.0, 0.75) == pytest.approx(7.810, abs=5e-4)
     assert growth.explosion_time(report.MONTH, growth.doubling_ratio(3.0)) == pytest.approx(82.20, abs=5e-3)
@@ -133,22 +133,22 @@ def test_o3_o7_o11_explosions():
     assert growth.software_at(9.0, 2.0, 0.75) == math.inf
 
 
-def test_closed_form_times_agree_with_their_sum():
+def test_time_of_doubling_equals_the_sum_of_doubling_times():
     each = [3.0 * 1.2 ** (n - 1) for n in range(1, 11)]
     assert growth.time_of_doubling(10, 3.0, 1.2) == pytest.approx(sum(each))
     assert growth.time_of_doubling(10, 3.0, 1.0) == 30.0
 
 
 @given(st.floats(0.1, 50), PENALTY)
-def test_returns_from_ratio_undoes_the_ratio(r, p):
+def test_returns_from_ratio_inverts_doubling_ratio(r, p):
     assert growth.returns_from_ratio(float(growth.doubling_ratio(r, p)), p) == pytest.approx(r, rel=1e-6)
 
 
-def test_no_finite_returns_make_doublings_faster_than_free_ones():
+def test_returns_from_ratio_below_one_half_are_infinite():
     assert growth.returns_from_ratio(0.4) == math.inf
 
 
-def test_deployed_software_never_falls_and_never_exceeds_what_is_discovered():
+def test_deployed_software_never_falls_and_never_exceeds_discovered():
     software = SoftwareState(growth.law_from_params(GrowthParams(), 1, PER_DAY))
     software.add(100.0)
     found = software.discovered

@@ -12,7 +12,7 @@ from sim.testing.invariants import check_invariants
 from sim.world import World
 
 FREE = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
-DEAR = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}
+EXPENSIVE = {"kernels__candidate_researcher_hours": 5000.0, "kernels__candidate_gpu_hours": 0.0}
 SMALL = {
     "researcher__initial": 60,
     "cluster__gpus": 64,
@@ -28,7 +28,7 @@ def lab(**changes) -> Scenario:
 
 @pytest.mark.parametrize("timing", ["poisson", "pooled"])
 @pytest.mark.parametrize("individuals", [0, 1000])
-def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over(timing, individuals):
+def test_candidates_take_at_most_90_percent_of_research_time(timing, individuals):
     """100 candidates of 5,000 hours: 60 researchers spend 500,000/(0.9 * 60 * 24) = 386 days on them."""
     absurd = lab(
         researcher__timing=timing,
@@ -36,7 +36,7 @@ def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over
         kernels__candidates_per_day=1e8,
         kernels__attention_share=0.0,
         growth__calibrated_for=0,
-        **DEAR,
+        **EXPENSIVE,
     )
     free = absurd.replace(**FREE)
     costly, gratis = run(absurd, 1), run(free, 1)
@@ -51,7 +51,7 @@ def test_a_rate_beyond_all_time_takes_nine_tenths_of_it_until_the_search_is_over
         assert world.research_pace == pytest.approx(0.1)
 
 
-def test_the_pace_of_work_under_way_changes_exactly():
+def test_work_in_progress_follows_a_change_of_pace_exactly():
     """Pooled work: 60 researchers write their papers a tenth as fast until the branch, then as fast as they can."""
     scenario = lab(
         researcher__timing="pooled",
@@ -61,7 +61,7 @@ def test_the_pace_of_work_under_way_changes_exactly():
         growth__law="papers",
         growth__papers_first_doubling=1e6,
         growth__difficulty_growth=2.0,
-        **DEAR,
+        **EXPENSIVE,
     )
     world = World(scenario, 0)
     for _ in range(20):
@@ -75,7 +75,7 @@ def test_the_pace_of_work_under_way_changes_exactly():
 
 
 @pytest.mark.parametrize("individuals", [0, 1000])
-def test_individuals_and_cohorts_write_at_the_pace_that_candidates_leave(individuals):
+def test_individuals_and_cohorts_write_at_the_remaining_pace(individuals):
     """Half their time for 15 days: 2,000 researchers write as much as in 7.5 days; four standard errors are allowed.
 
     A branch that ends the search after 15 days gives the rest at full pace, work under way included.
@@ -91,7 +91,7 @@ def test_individuals_and_cohorts_write_at_the_pace_that_candidates_leave(individ
         growth__papers_first_doubling=1e9,
         growth__difficulty_growth=2.0,
         run__horizon_days=15.0,
-        **DEAR,
+        **EXPENSIVE,
     )
     world = World(scenario, 7)
     while world.running:
@@ -105,7 +105,7 @@ def test_individuals_and_cohorts_write_at_the_pace_that_candidates_leave(individ
     assert later.papers - world.papers == pytest.approx(per_day * 15, rel=4 / math.sqrt(per_day * 15))
 
 
-def test_candidates_wait_for_gpus_and_hold_them():
+def test_candidates_queue_for_gpus_and_use_them():
     """With 50 GPU-hours a candidate, 100 of them hold 5,000 GPU-hours that experiments do not have."""
     costs = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 50.0}
     found = run(lab(**costs), 2)
@@ -117,7 +117,7 @@ def test_candidates_wait_for_gpus_and_hold_them():
     assert deployed[0].day > next(event for event in free.events if isinstance(event, KernelsDeployed)).day
 
 
-def test_a_snapshot_in_the_middle_of_timing_runs_on_alike():
+def test_snapshot_during_timing_continues_identically():
     world = World(lab(kernels__candidate_gpu_hours=50.0), 5)
     for _ in range(3):
         world.step()
@@ -131,14 +131,14 @@ def test_a_snapshot_in_the_middle_of_timing_runs_on_alike():
 @pytest.mark.parametrize(
     "costs", [{"kernels__candidate_researcher_hours": 200.0}, {"kernels__candidate_gpu_hours": 20.0}], ids=str
 )
-def test_the_equations_have_the_days_of_the_world(costs):
+def test_fluid_days_with_kernel_costs_equal_the_mean_of_worlds(costs):
     """Eight worlds of one kind; the mean day of doubling 2 within 6% of the equations, some three standard errors."""
     scenario = lab(kernels__attention_share=0.3, **(FREE | costs))
     worlds = [run(scenario, seed).doublings[1].day for seed in range(8)]
     assert sum(worlds) / 8 == pytest.approx(float(fluid([scenario]).doubling_day[0, 1]), rel=0.06)
 
 
-def test_more_costly_candidates_never_make_the_equations_faster():
+def test_fluid_days_increase_with_candidate_costs():
     labs = [lab(kernels__candidate_researcher_hours=hours) for hours in (0.0, 10.0, 100.0, 1000.0)]
     labs += [lab(kernels__candidate_gpu_hours=hours) for hours in (0.0, 10.0, 100.0, 1000.0)]
     days = list(fluid(labs).doubling_day[:, 1])
@@ -147,7 +147,7 @@ def test_more_costly_candidates_never_make_the_equations_faster():
     assert days[3] > days[0] + 1
 
 
-def test_candidates_that_cost_nothing_leave_a_world_as_it_was():
+def test_candidates_without_costs_leave_the_pace_unchanged():
     world = World(lab(**FREE), 0)
     while world.running:
         assert world.research_pace == 1.0

@@ -51,7 +51,7 @@ def deployments(world: World) -> list[KernelsDeployed]:
 
 @pytest.fixture
 def double(tmp_path):
-    """A search whose every candidate is twice as fast as the library."""
+    """A search in which every candidate is twice as fast as the library."""
     return write(tmp_path / "double.jsonl", search(session_of("double"), [math.log(2)] * 8, winner=math.log(2)))
 
 
@@ -63,7 +63,7 @@ def flat(tmp_path):
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_pooled_researchers_finish_sooner_by_the_work_rate(double, share):
-    """Nothing but researchers: with kernels from the first moment on, all days shrink by Amdahl's rate."""
+    """Researchers without other limits: with kernels from day 0 on, all days shrink by Amdahl's rate."""
     rate = amdahl(share, 2.0)
     plain = Scenario.load("returns-0.7").replace(
         researcher__initial=700_000, run__max_doublings=6, run__horizon_days=1e4, run__sample_days=100.0
@@ -81,7 +81,7 @@ def test_pooled_researchers_finish_sooner_by_the_work_rate(double, share):
     assert with_kernels.kernels.work_rate == pytest.approx(rate)
 
 
-def test_the_loop_follows_the_curve():
+def test_deployments_follow_the_speedup_curve():
     """One candidate a day for each 60 researchers: each deployment comes when its candidates have been tried."""
     world = finish(World(lab(run__max_doublings=5), 1))
     curve = curve_of(read_measurements(FILE)[1], WORKLOAD)
@@ -102,7 +102,7 @@ def team_until(world, day):
     return zip(housed, [*(event.day for event in housed[1:]), day], strict=True)
 
 
-def test_jobs_asked_for_from_then_on_take_less_and_those_that_run_keep_their_kernels(double):
+def test_faster_kernels_shorten_only_jobs_submitted_later(double):
     quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0}
     world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, kernels__candidates_per_day=0.5), 0)
     before = world.submit_job("training", 8, 4.0, owner=0)
@@ -119,7 +119,7 @@ def test_jobs_asked_for_from_then_on_take_less_and_those_that_run_keep_their_ker
     assert {day: jobs[day] for day in known} == {day: started[day] for day in known}
 
 
-def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(double):
+def test_waiting_job_keeps_the_kernels_of_its_submission(double):
     quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0, "kernels__candidates_per_day": 0.5}
     world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, training__required=False), 0)
     all_gpus = world.largest_gang("training")
@@ -133,8 +133,8 @@ def test_a_job_that_waits_runs_on_the_kernels_there_were_when_it_was_asked_for(d
 
 @pytest.mark.parametrize("frame", [0.7, 5e4])
 @pytest.mark.parametrize("per_day", [24.0, 1e-3, 1e-6])
-def test_candidates_still_to_be_tried_keep_no_lab_from_stalling(per_day, frame):
-    """Everybody waits for an experiment that holds the only GPUs for ever; one day new kernels would house more."""
+def test_pending_candidates_do_not_prevent_a_stall(per_day, frame):
+    """All researchers wait for an experiment that never ends; later kernels would activate more of them."""
     stuck = {
         "researcher__initial": 4,
         "growth__calibrated_for": 0,
@@ -171,7 +171,7 @@ def test_faster_kernels_activate_more_researchers(tmp_path):
     assert world.active_researchers == 120
 
 
-def test_the_run_says_what_drove_it():
+def test_result_reports_the_measurements_of_its_kernels():
     result = run(lab(), 2)
     first = result.events[0]
     assert first == KernelCurveLoaded(0.0, digest_of(FILE), WORKLOAD, "imagined", "imagined", 3)
@@ -183,13 +183,13 @@ def test_the_run_says_what_drove_it():
     assert kernels[4:8] == ("imagined", "imagined", 3, 0)
 
 
-def test_a_run_without_measurements_says_so_and_leaves_no_trace():
+def test_result_without_measurements_reports_none():
     result = run(lab(kernels__measurements="none"), 2)
     assert result.kernels[:3] == (False, "none", "")
     assert not [event for event in result.events if isinstance(event, KernelCurveLoaded | KernelsDeployed)]
 
 
-def test_a_search_that_found_nothing_changes_nothing_but_says_what_was_measured(flat):
+def test_search_without_a_gain_changes_only_the_reported_source(flat):
     found = run(lab(kernels__measurements=str(flat)), 2)
     plain = run(lab(kernels__measurements="none"), 2)
     assert found.events[1:] == plain.events
@@ -198,7 +198,7 @@ def test_a_search_that_found_nothing_changes_nothing_but_says_what_was_measured(
     assert (found.kernels.speedup, found.kernels.candidates) == (1.0, 0)
 
 
-def test_the_file_is_part_of_the_identity_of_a_run(tmp_path):
+def test_digest_depends_on_the_content_of_the_measurements(tmp_path):
     """The same name with other content is another scenario and another run; the same content elsewhere is not."""
     path = tmp_path / "mine.jsonl"
     shutil.copy(FILE, path)
@@ -216,14 +216,14 @@ def test_the_file_is_part_of_the_identity_of_a_run(tmp_path):
         run(scenario)
 
 
-def test_where_the_file_lies_is_no_part_of_a_scenario(tmp_path):
+def test_digest_does_not_depend_on_the_path_of_the_measurements(tmp_path):
     copy = tmp_path / "copy.jsonl"
     shutil.copy(FILE, copy)
     assert lab(kernels__measurements=str(copy)).digest() == lab().digest()
     assert lab(kernels__measurements=str(copy), kernels__workload="short/fp32/forward").digest() != lab().digest()
 
 
-def test_without_measurements_the_digest_is_what_it_always_was():
+def test_digest_without_measurements_is_that_of_earlier_versions():
     """Made before measurements were part of it by content; parameters that come later will change it."""
     scenario = lab(kernels__measurements="none")
     content = scenario.flat() | {"digest of kernels__measurements": ""}
@@ -234,7 +234,7 @@ def test_without_measurements_the_digest_is_what_it_always_was():
     ("name", "value"),
     [("workload", "short/fp32/forward"), ("attention_share", 0.9), ("candidates_per_day", 1.0), ("deploy_step", 0.5)],
 )
-def test_what_nothing_reads_without_measurements_is_refused(name, value):
+def test_kernel_parameters_without_measurements_are_refused(name, value):
     change, without = {f"kernels__{name}": value}, Scenario().replace(kernels__measurements="none")
     message = rf"kernels__{name} is not read without measurements \(kernels__measurements = 'none'\)"
     with pytest.raises(ScenarioError, match=message):
@@ -247,11 +247,11 @@ def test_what_nothing_reads_without_measurements_is_refused(name, value):
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())
-def test_shipped_scenarios_read_all_that_they_say(name):
+def test_shipped_scenario_sets_only_parameters_in_use(name):
     assert Scenario.load(name).digest() == Scenario.load(name).digest()
 
 
-def test_a_world_does_not_need_its_file_any_more(tmp_path):
+def test_world_does_not_reread_its_measurements(tmp_path):
     path = tmp_path / "mine.jsonl"
     shutil.copy(FILE, path)
     world = World(lab(kernels__measurements=str(path)), 0)
@@ -270,7 +270,7 @@ def test_a_world_does_not_need_its_file_any_more(tmp_path):
         ({"kernels__measurements": "traces/mine.csv"}, "any file that ends in .jsonl"),
     ],
 )
-def test_what_was_not_measured_is_refused_before_the_run(changes, message):
+def test_unmeasured_workload_is_refused_before_the_run(changes, message):
     with pytest.raises(ScenarioError) as caught:
         lab(**changes)
     assert message in str(caught.value)
@@ -278,7 +278,7 @@ def test_what_was_not_measured_is_refused_before_the_run(changes, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_no_trace_is_refused(tmp_path):
+def test_measurements_file_that_is_not_a_trace_is_refused(tmp_path):
     path = tmp_path / "odd.jsonl"
     path.write_text("job,submit\n")
     with pytest.raises(ScenarioError, match=r"odd\.jsonl, line 1"):
@@ -288,7 +288,7 @@ def test_a_file_that_is_no_trace_is_refused(tmp_path):
         lab(kernels__measurements=str(path))
 
 
-def test_more_researchers_than_fit_are_refused_with_what_kernels_add(double):
+def test_researcher_limit_includes_the_gain_of_kernels(double):
     fits = {"researcher__initial": 50_000, "run__max_doublings": 34}
     World(lab(**fits, kernels__measurements="none"))
     with pytest.raises(ScenarioError, match="set run__max_doublings to at most 33"):
@@ -296,12 +296,12 @@ def test_more_researchers_than_fit_are_refused_with_what_kernels_add(double):
 
 
 @pytest.mark.parametrize("change", [{"kernels__measurements": "none"}, {"kernels__workload": "short/fp32/forward"}])
-def test_a_branch_cannot_measure_anew(change):
+def test_branch_with_other_measurements_is_refused(change):
     with pytest.raises(ScenarioError, match=next(iter(change))):
         World(lab(), 0).branch(**change)
 
 
-def test_a_branch_can_change_what_kernels_are_worth_and_how_fast_they_come():
+def test_branch_can_change_attention_share_and_candidate_rate():
     world = World(lab(), 0)
     for _ in range(10):
         world.step()
@@ -322,6 +322,6 @@ def test_a_branch_can_change_what_kernels_are_worth_and_how_fast_they_come():
     assert len(deployments(coarser)) == len(deployments(world)) + 1
 
 
-def test_observed_kernels_are_numbers():
+def test_kernel_reporters_on_day_0_return_1():
     world = World(lab(), 0)
     assert (reporters.kernel_speedup(world), reporters.work_rate(world)) == (1.0, 1.0)

@@ -45,11 +45,11 @@ def grid() -> list[Scenario]:
     return found
 
 
-def test_ratio_is_that_of_a_long_continuation_by_the_equations():
+def test_long_run_ratio_equals_that_of_a_long_fluid_run():
     """Within 2% for 60 doublings and 8% for runs that the horizon cut; the sign agrees outside 1% around 1.
 
-    Within 3% if training runs set the pace: a run brings a burst of doublings, the bursts lengthen in proportion to the
-    doublings before, and the last quarter of a run is not a whole number of bursts.
+    Within 3% if training runs set the pace: each run brings a burst of doublings. The bursts lengthen in proportion to
+    the earlier doublings, and the last quarter of a run is not a whole number of bursts.
     """
     scenarios = grid()
     derived = [long_run(each) for each in scenarios]
@@ -92,14 +92,14 @@ OTHER_LAWS = [
 ]
 
 
-def test_ratio_of_other_laws_is_that_of_a_long_continuation():
+def test_long_run_ratio_of_other_laws_equals_that_of_a_long_fluid_run():
     scenarios = [LAB.replace(**changes) for changes in OTHER_LAWS]
     for scenario, (ratio, _), changes in zip(scenarios, last_ratios(scenarios), OTHER_LAWS, strict=True):
         assert ratio == pytest.approx(long_run(scenario).ratio, rel=0.015), changes
 
 
 @pytest.mark.parametrize("r", [1.4, 2.0])
-def test_one_gain_a_run_of_the_shortest_length_is_exponential_in_a_long_continuation(r):
+def test_long_run_of_one_gain_per_shortest_run_equals_a_long_fluid_run(r):
     changes = {"training__shortest_run_days": 2.0, "training__takes_up": "one gain", "growth__r": r, **CHEAP}
     scenario = LAB.replace(**changes)
     ((ratio, _),) = last_ratios([scenario], 90)
@@ -125,7 +125,7 @@ def slowest_doublings(days: np.ndarray) -> list[tuple[int, float]]:
     return [(number, float(days[number])) for number in range(len(days) - 1) if days[number] > later[number + 1]]
 
 
-def test_envelope_of_generations_that_take_up_all_is_that_of_training_runs(doublings_of_300):
+def test_long_run_ratio_of_full_generations_equals_the_slowest_fluid_doublings(doublings_of_300):
     """Doublings come in bursts, one a generation: only the slowest of each burst shrink at the rate of the runs."""
     found = slowest_doublings(doublings_of_300[0])
     numbers, days = np.array([number for number, _ in found]), np.log2([days for _, days in found])
@@ -134,7 +134,7 @@ def test_envelope_of_generations_that_take_up_all_is_that_of_training_runs(doubl
     assert 2**slope == pytest.approx(long_run(LAB.replace(**FAST_PAPERS)).ratio, rel=0.01)
 
 
-def test_runs_of_a_shortest_length_are_faster_than_exponential_in_a_long_continuation(doublings_of_300):
+def test_shortest_training_runs_give_faster_than_exponential_fluid_growth(doublings_of_300):
     """A generation of 2 days brings b times the doublings of the one before but one, and none is shorter."""
     assert long_run(LAB.replace(**SHORTEST)).kind == "faster than exponential"
     ends = np.cumsum(doublings_of_300[1])
@@ -159,21 +159,21 @@ def test_runs_of_a_shortest_length_are_faster_than_exponential_in_a_long_continu
         (1.1, "singular"),
     ],
 )
-def test_kind_at_the_edge(r, kind):
+def test_long_run_kind_changes_at_its_tolerance(r, kind):
     """The ratio counts as 1 within 0.0005: at r(1 - phi) = 1.0004 it is 0.9997, at 0.998 it is 1.0014."""
     changes = {"growth__parallel_penalty": 1.0, **CHEAP}
     assert long_run(LAB.replace(growth__r=r, **NO_TRAINING, **changes)).kind == kind
     assert long_run(LAB.replace(growth__r=r / (1 - 0.323), **changes)).kind == kind
 
 
-def test_only_a_singular_long_run_is_explosive():
+def test_long_run_explosive_is_true_for_singular_only():
     kinds = {"singular", "faster than exponential", "exponential", "fizzle", "undecided"}
     found = long_run(LAB)
     assert {kind for kind in kinds if found._replace(kind=kind).explosive} == {"singular"}
     assert EXPLOSION_MEANING == "doubling times shrink without limit (long_run = singular)"
 
 
-def test_sentence_names_what_binds_with_three_digits():
+def test_long_run_sentence_names_the_limiting_input_with_three_digits():
     found = long_run(LAB)
     assert (found.kind, found.bound_by) == ("fizzle", "experiments")
     assert "r(1 − s) = 0.700" in found.sentence
@@ -185,14 +185,14 @@ def test_sentence_names_what_binds_with_three_digits():
     assert "1.026 times as long as the one before, close to exponential" in near.sentence
 
 
-def test_close_to_exponential_is_within_5_percent():
+def test_long_run_sentence_says_close_to_exponential_within_5_percent():
     within = long_run(LAB.replace(growth__r=1 / (1 + math.log2(1.049)), **NO_TRAINING, **CHEAP))
     beyond = long_run(LAB.replace(growth__r=1 / (1 + math.log2(1.051)), **NO_TRAINING, **CHEAP))
     assert "close to exponential" in within.sentence
     assert "close to exponential" not in beyond.sentence
 
 
-def test_limit_ends_in_a_fizzle_and_says_when_doublings_are_fastest():
+def test_long_run_with_a_limit_is_a_fizzle_with_its_fastest_doubling():
     found = long_run(LAB.replace(growth__r=2.0, growth__limit_doublings=40.0, **NO_TRAINING, **CHEAP))
     assert (found.kind, found.bound_by, found.ratio) == ("fizzle", "limit", None)
     assert found.fastest_doubling == 20  # r falls to 1 halfway
@@ -205,7 +205,7 @@ def test_limit_ends_in_a_fizzle_and_says_when_doublings_are_fastest():
     assert long_run(LAB.replace(**none_new, **NO_TRAINING, **CHEAP)).fastest_doubling == 0
 
 
-def test_papers_of_equal_times_are_faster_than_exponential_but_not_explosive():
+def test_long_run_of_whole_papers_is_faster_than_exponential():
     toy = Scenario.load("toy-explosion").replace(researcher__timing="whole")
     found = long_run(toy)
     assert (found.kind, found.explosive, found.ratio) == ("faster than exponential", False, 1.0)
@@ -218,7 +218,7 @@ def with_training(scenario: Scenario, **values) -> Scenario:
     return scenario.model_copy(update={"training": training})
 
 
-def test_runs_of_constant_length_are_faster_than_exponential_if_all_that_waits_is_taken_up():
+def test_long_run_of_shortest_full_generations_is_faster_than_exponential():
     """After runs are at their floor, log effort multiplies by b in two generations: no finite date."""
     floor = with_training(LAB.replace(**CHEAP), shortest_run_days=2.0, takes_up="all")
     found = long_run(floor)
@@ -231,14 +231,14 @@ def test_runs_of_constant_length_are_faster_than_exponential_if_all_that_waits_i
     assert (long_run(slow).kind, long_run(slow).ratio) == ("fizzle", pytest.approx(2 ** (1 / 0.9 - 1)))
 
 
-def test_all_that_waits_is_taken_up_at_the_pace_of_training_runs():
+def test_long_run_of_full_generations_is_limited_by_training_runs():
     fast = with_training(LAB.replace(growth__r=3.0, training__speedup_exponent=0.15, **CHEAP), takes_up="all")
     assert (long_run(fast).kind, long_run(fast).bound_by) == ("singular", "training runs")
     kappa = (0.85 - 2 * 0.15) * 3.0  # (y - 2 phi)/a
     assert long_run(fast).ratio == pytest.approx(2 ** (-0.15 / kappa))
 
 
-def test_returns_to_effort_add_the_penalty():
+def test_long_run_with_returns_to_effort_includes_the_penalty():
     scenario = LAB.replace(growth__r=1.4, growth__parallel_penalty=0.5, **NO_TRAINING, **CHEAP)
     growth = scenario.growth.model_copy(update={"returns_to": "effort"})
     found = long_run(scenario.model_copy(update={"growth": growth}))
@@ -248,19 +248,19 @@ def test_returns_to_effort_add_the_penalty():
     assert long_run(scenario).kind == "singular"
 
 
-def test_starved_lab_fizzles_with_the_reason():
+def test_long_run_of_a_stalled_lab_is_a_fizzle_with_the_reason():
     found = long_run(LAB, "Stalled: no GPU is left.")
     assert found.kind == "fizzle"
     assert "Stalled: no GPU is left." in found.sentence
 
 
-def test_research_that_would_stop_for_each_training_run_is_undecided():
+def test_long_run_with_research_stopped_by_training_is_undecided():
     one_pool = {"cluster__partitioning": "priority", "training__gpus": 1024, "growth__r": 3.0}
     assert long_run(LAB.replace(**one_pool, **CHEAP)).kind == "undecided"
     assert long_run(LAB.replace(**one_pool | {"growth__r": 1.0}, **CHEAP)).kind == "fizzle"
 
 
-def test_agents_of_a_user_leave_the_long_run_undecided():
+def test_long_run_with_custom_agents_is_undecided():
     world = World(LAB, 0)
     assert long_run_of(world) == long_run(LAB)
 
@@ -292,8 +292,8 @@ OLD_RULES = {"training__takes_up": "one gain", "researcher__initial": 256, "trai
 """One gain a generation, and the team and the runs of the default lab on any number of GPUs."""
 
 
-def test_five_policies_of_the_same_returns_have_one_long_run():
-    """REFEREE D1: r(1 - phi) = .948 in all of them; the fastest was called a fizzle and the slowest an explosion."""
+def test_long_run_of_five_policies_with_equal_returns_is_equal():
+    """r(1 - phi) = .948 in all of them; an earlier rule called the fastest a fizzle and the slowest an explosion."""
     found = fluid([LAB.replace(**(rules | changes | run)) for rules in (OLD_RULES, {}) for changes, run in D1], 8)
     assert {each.kind for each in found.long_run} == {"fizzle"}
     assert [each.ratio for each in found.long_run] == pytest.approx([1.160] * 10, abs=0.0005)
@@ -314,8 +314,8 @@ D3 = {
 
 
 @pytest.mark.parametrize("name", D3)
-def test_stopping_rule_does_not_change_the_long_run(name):
-    """REFEREE D3: 6 to 30 doublings and horizons of 2 to 10 years, by the fluid engine."""
+def test_long_run_does_not_depend_on_the_stopping_rule(name):
+    """6 to 30 doublings and horizons of 2 to 10 years, by the fluid engine."""
     changes, _ = D3[name]
     rules = [
         {"run__max_doublings": doublings, "run__horizon_days": 365.0 * years}
@@ -327,8 +327,8 @@ def test_stopping_rule_does_not_change_the_long_run(name):
 
 
 @pytest.mark.parametrize("name", ["1,024 GPUs at s = 1, r = 3", "r = 1"])
-def test_world_and_fluid_agree_on_both_statements(name):
-    """REFEREE D3: at 12 doublings the fluid said explosion and World fizzle. Paces may be undecided on one side."""
+def test_world_and_fluid_agree_on_pace_and_long_run(name):
+    """After 12 doublings the fluid reported an explosion and World a fizzle. One pace may be undecided."""
     changes, seed = D3[name]
     doublings = 8 if "1,024" in name else 6
     scenario = LAB.replace(**NO_TRAINING, **changes, run__max_doublings=doublings, run__horizon_days=1500.0)

@@ -1,4 +1,4 @@
-"""Test elasticities against labs whose elasticities are known in closed form."""
+"""Test elasticities against labs with elasticities in closed form."""
 
 import math
 
@@ -16,19 +16,19 @@ def binding(scenario: Scenario, doublings: int = 300):
     return margins([scenario], [doublings])[0]
 
 
-def test_where_only_researchers_work_one_percent_more_is_one_percent_sooner():
+def test_margins_without_experiments_give_researchers_elasticity_1():
     found = binding(Scenario.load("returns-0.7"))
     assert found.limited_by == "researchers"
     assert found.elasticities == pytest.approx({"researchers": 1.0, "experiments": 0.0, "training": 0.0}, abs=1e-6)
     assert found.day_without_training is None
 
 
-def test_the_penalty_takes_its_part_of_the_elasticity():
+def test_margins_with_a_penalty_have_a_smaller_elasticity():
     found = binding(Scenario.load("toes"))
     assert found.elasticities["researchers"] == pytest.approx(0.5, rel=1e-6)
 
 
-def test_at_full_gpus_more_of_them_bring_progress_and_more_researchers_hardly():
+def test_margins_at_full_gpus_name_experiments():
     full = Scenario().replace(
         **NO_TRAINING,
         cluster__gpus=1024,
@@ -44,7 +44,7 @@ def test_at_full_gpus_more_of_them_bring_progress_and_more_researchers_hardly():
 
 
 @pytest.mark.slow
-def test_where_runs_take_all_the_time_training_limits():
+def test_margins_with_long_training_runs_name_training():
     slow = Scenario().replace(
         growth__r=0.7,
         growth__first_doubling_days=0.1,
@@ -62,7 +62,7 @@ def test_where_runs_take_all_the_time_training_limits():
 
 
 @pytest.mark.slow
-def test_an_elasticity_is_that_of_a_scenario_with_more_of_the_input():
+def test_margins_elasticity_equals_that_of_a_changed_scenario():
     """Faster runs by their own parameter, apart from the perturbed arrays."""
     lab = Scenario()
     found = binding(lab)
@@ -72,7 +72,7 @@ def test_an_elasticity_is_that_of_a_scenario_with_more_of_the_input():
     assert found.elasticities["training"] == pytest.approx(-math.log(days[1] / days[0]) / math.log(1.01), rel=1e-9)
 
 
-def test_undefined_has_a_reason():
+def test_margins_that_are_undefined_have_a_reason():
     none = binding(Scenario().replace(run__horizon_days=1.0))
     assert (none.limited_by, none.doubling, none.elasticities) == (UNDEFINED, 0, {})
     assert "no doubling of software was completed" in none.sentence
@@ -82,14 +82,14 @@ def test_undefined_has_a_reason():
 
 
 @pytest.mark.slow
-def test_a_scenario_has_the_same_margins_alone_and_among_others():
+def test_margins_do_not_depend_on_other_scenarios():
     labs = [Scenario(), Scenario().replace(growth__r=0.8), Scenario().replace(**NO_TRAINING, cluster__gpus=2048)]
     together = margins(labs, [4, 5, 6])
     assert together == [margins([lab], [n])[0] for lab, n in zip(labs, (4, 5, 6), strict=True)]
     assert margins_of(labs[1], 5) == together[1]
 
 
-def test_runs_of_both_engines_carry_the_margins_of_their_last_doubling():
+def test_results_of_both_engines_contain_margins_of_the_last_doubling():
     lab = Scenario().replace(run__max_doublings=2)
     world, equations = run(lab, 1), run_fluid(lab)
     assert world.margins == equations.margins == binding(lab, 2)

@@ -16,7 +16,7 @@ def chain(ratio: float, n: int, first: float = 30.0) -> list[float]:
 
 
 def gamma_history(rng: np.random.Generator, papers: list[float], durations: list[float]) -> list[float]:
-    """Doublings whose papers come at random: n papers take Gamma(n)/n of their mean time."""
+    """Return doublings with papers at random times: n papers take Gamma(n)/n of their mean time."""
     return [rng.gamma(n) / n * days for n, days in zip(papers, durations, strict=True)]
 
 
@@ -35,7 +35,7 @@ def gamma_history(rng: np.random.Generator, papers: list[float], durations: list
         (1.35, "slowing down"),
     ],
 )
-def test_exact_chain_is_named_by_its_ratio(ratio, name):
+def test_pace_of_an_exact_chain_is_named_by_its_ratio(ratio, name):
     """Also pins the 5% around 1 within which growth is called exponential."""
     pace = pace_of(chain(ratio, 8), [1.0] * 8)
     assert pace.name == name
@@ -43,7 +43,7 @@ def test_exact_chain_is_named_by_its_ratio(ratio, name):
     assert (pace.first, pace.last) == (1, 8)
 
 
-def test_interval_just_beyond_one_is_named_by_its_side_however_near():
+def test_pace_with_an_interval_just_below_1_is_named_by_its_ratio():
     """An interval outside the 5% on one side and 0.02% from 1 on the other is not exponential and not undecided."""
     durations = [30.0, 26.5, 27.5, 28.0, 24.0]
     pace = pace_of(durations, [1e9] * 5)
@@ -55,7 +55,7 @@ def test_interval_just_beyond_one_is_named_by_its_side_however_near():
     assert pace.name == "speeding up"
 
 
-def test_sentence_of_referee_has_three_digits_and_reads_exponential():
+def test_pace_sentence_near_1_has_three_digits_and_says_exponential():
     durations = [30 * 1.0217**n * (1.01 if n % 2 else 0.99) for n in range(9)]
     pace = pace_of(durations, [256.0 * 2**n for n in range(9)])
     assert pace.name == "exponential"
@@ -66,19 +66,19 @@ def test_sentence_of_referee_has_three_digits_and_reads_exponential():
 
 
 @given(st.floats(0.3, 8), st.floats(0.1, 1))
-def test_implied_r_is_the_r_that_made_the_chain(r, p):
+def test_pace_implied_r_equals_that_of_the_chain(r, p):
     pace = pace_of(chain(report.ratio(r, p), 5), [1.0, 2.0, 4.0, 8.0, 16.0], p)
     assert pace.r_implied == pytest.approx(r, rel=1e-6)
 
 
 @given(st.floats(0.5, 8), st.floats(0.2, 1))
-def test_implied_r_of_effort_is_the_r_that_made_the_chain(r, p):
+def test_pace_implied_r_of_effort_equals_that_of_the_chain(r, p):
     pace = pace_of(chain(2 ** (1 / r - p), 5), [1.0] * 5, p, returns_to="effort")
     assert pace.r_implied == pytest.approx(r, rel=1e-6)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_too_few_doublings_decide_nothing(n):
+def test_pace_of_fewer_than_three_doublings_is_undecided(n):
     pace = pace_of(chain(0.5, n), [1.0] * n)
     assert pace.name == "undecided"
     assert pace.low is None
@@ -86,29 +86,29 @@ def test_too_few_doublings_decide_nothing(n):
     assert f"{n} doubling{'s are' if n != 1 else ' is'} too few; a pace needs 3" in pace.sentence
 
 
-def test_three_doublings_are_enough():
+def test_pace_of_three_doublings_is_decided():
     assert pace_of(chain(0.5, 3), [1.0] * 3).name == "speeding up"
 
 
-def test_scatter_wider_than_the_trend_is_undecided():
+def test_pace_with_scatter_larger_than_the_trend_is_undecided():
     pace = pace_of([10.0, 30.0, 8.0, 25.0, 9.0], [1.0] * 5)
     assert pace.name == "undecided"
     assert pace.low < 1 < pace.high
 
 
-def test_doublings_that_came_together_share_their_time():
+def test_pace_of_simultaneous_doublings_divides_their_time():
     apart = pace_of([16.0, 8.0, 4.0, 4.0, 2.0, 1.0], [1.0] * 6)
     together = pace_of([16.0, 8.0, 8.0, 0.0, 2.0, 1.0], [1.0] * 6)
     assert together == apart
 
 
-def test_doublings_lost_in_the_rounding_of_the_clock_are_left_out():
+def test_pace_omits_doublings_below_clock_resolution():
     noise = [1e-9, 3e-9, 1e-9, 2e-9]
     assert pace_of([*chain(0.8, 5), *noise], [1.0] * 5 + [1e6] * 4).ratio == pytest.approx(0.8)
     assert pace_of([0.0, *chain(0.8, 5)], [1.0] * 6).ratio == pytest.approx(0.8)
 
 
-def test_faster_than_any_finite_r():
+def test_pace_below_ratio_one_half_implies_infinite_r():
     pace = pace_of(chain(0.4, 5), [1.0] * 5)
     assert pace.r_implied == math.inf
     assert "faster than any finite r" in pace.sentence
@@ -119,8 +119,8 @@ def test_faster_than_any_finite_r():
 PAPERS = [256.0 * 1.64**n for n in range(18)]
 
 
-def test_short_third_doubling_does_not_cut_the_run():
-    """REFEREE D4: 18 doublings that slow down, of which the third was half a day shorter than the first."""
+def test_pace_keeps_all_doublings_despite_a_short_third():
+    """18 doublings that slow down, of which the third was half a day shorter than the first."""
     durations = [
         31.3,
         32.2,
@@ -148,7 +148,7 @@ def test_short_third_doubling_does_not_cut_the_run():
 
 
 @pytest.mark.parametrize("factor", [0.4, 2.5, 10.0])
-def test_prefix_of_another_pace_is_left_out(factor):
+def test_pace_omits_a_prefix_of_another_ratio(factor):
     """Five start-up doublings that were shorter or longer than the law of the later ones."""
     later = chain(1.1, 9)
     pace = pace_of([days * factor for days in chain(1.0, 5)] + later, PAPERS[:14])
@@ -157,23 +157,23 @@ def test_prefix_of_another_pace_is_left_out(factor):
     assert pace.ratio == pytest.approx(1.1, rel=0.005)
 
 
-def test_hump_is_judged_by_its_falling_side():
-    """REFEREE D4: `lab` with gain 1.41 slowed down for four doublings, then sped up."""
+def test_pace_of_rising_then_falling_durations_is_speeding_up():
+    """`lab` with gain 1.41 slowed down for four doublings, then sped up."""
     durations = [38.0, 52, 65, 78, 75, 66.5, 58, 50.5, 43.5]
     pace = pace_of(durations, PAPERS[:9])
     assert pace.name == "speeding up"
     assert pace.first in (4, 5)
 
 
-def test_rising_last_part_after_a_dip_slows_down():
+def test_pace_of_falling_then_rising_durations_is_slowing_down():
     durations = [60.0, 50, 40, 33, 27, 31, 36, 41, 47, 55]
     pace = pace_of(durations, PAPERS[:10])
     assert pace.name == "slowing down"
     assert pace.first == 5
 
 
-def test_s_curve_seldom_speeds_up():
-    """REFEREE D4: r falls from 1.2 to 0 over 20 doublings, N = 64; at most 1% of 500 histories speed up at the end.
+def test_pace_of_an_s_curve_is_rarely_speeding_up():
+    """r falls from 1.2 to 0 over 20 doublings, N = 64; at most 1% of 500 histories speed up at the end.
 
     The expected share is 0; 1% allows for 5 by chance.
     """
@@ -189,8 +189,8 @@ def test_s_curve_seldom_speeds_up():
     assert names.count("slowing down") >= 490
 
 
-def test_late_doublings_do_not_carry_all_weight_when_scatter_is_larger_than_of_random_papers():
-    """REFEREE D3: queues scatter durations by 10% while late doublings have 1e6 papers.
+def test_pace_weights_with_large_scatter_include_early_doublings():
+    """Queues scatter durations by 10% while late doublings have 1e6 papers.
 
     With weights from papers alone, the last two of these doublings would decide and give 0.9.
     """
@@ -203,8 +203,8 @@ def test_late_doublings_do_not_carry_all_weight_when_scatter_is_larger_than_of_r
 # --- the open doubling -----------------------------------------------------------------------------------
 
 
-def test_open_doubling_of_24_times_the_fastest_slows_down():
-    """REFEREE D4: doubling 12 took 24 times the fastest and doubling 13 is open for longer."""
+def test_pace_with_a_long_open_doubling_is_slowing_down():
+    """Doubling 12 took 24 times the fastest and doubling 13 is open for longer."""
     speeding = chain(0.85, 9)
     closed = pace_of(speeding, PAPERS[:9])
     opened = pace_of(speeding, PAPERS[:9], open_days=24 * min(speeding))
@@ -215,13 +215,13 @@ def test_open_doubling_of_24_times_the_fastest_slows_down():
     assert "doubling 10 has been open for" in opened.sentence
 
 
-def test_open_doubling_within_the_line_changes_nothing():
+def test_pace_with_a_short_open_doubling_is_unchanged():
     durations = chain(0.85, 9)
     expected = 30 * 0.85**9
     assert pace_of(durations, PAPERS[:9], open_days=0.99 * expected) == pace_of(durations, PAPERS[:9])
 
 
-def test_open_doubling_a_little_beyond_the_line_counts_as_that_long():
+def test_pace_with_an_open_doubling_beyond_the_line_counts_its_days():
     rng = np.random.default_rng(2)
     papers = [64.0] * 9
     durations = gamma_history(rng, papers, chain(0.9, 9))
@@ -236,7 +236,7 @@ def test_open_doubling_a_little_beyond_the_line_counts_as_that_long():
 
 
 def shares(r: float, first_papers: float, n: int, histories: int = 400) -> dict[str, float]:
-    """Shares of the names over histories of the toy model, whose only chance is when papers come."""
+    """Return the shares of the names over histories of the toy model, in which only the times of papers are random."""
     rng = np.random.default_rng(1)
     growth = 2 ** (1 / r)
     papers = [float(max(1, round(first_papers * growth**i))) for i in range(n)]
@@ -257,14 +257,14 @@ def shares(r: float, first_papers: float, n: int, histories: int = 400) -> dict[
         (1.1, 32, 9, (0.99, 1), (0, 0)),
     ],
 )
-def test_calibration_in_the_toy_is_that_of_one_line_through_all_doublings(r, papers, n, speeding, slowing):
-    """REFEREE, "Where the verdict is right": nominal 2.5% a side at r = 1; bounds are three standard errors away."""
+def test_pace_error_rates_in_the_toy_model_are_as_stated(r, papers, n, speeding, slowing):
+    """The nominal error rate is 2.5% a side at r = 1; bounds are three standard errors away."""
     found = shares(r, papers, n)
     assert speeding[0] <= found["speeding up"] <= speeding[1]
     assert slowing[0] <= found["slowing down"] <= slowing[1]
 
 
-def test_interval_covers_the_truth_as_often_as_it_says():
+def test_pace_interval_has_its_nominal_coverage():
     """95% intervals hold the true ratio in 95% of 1,500 histories, give or take 2%."""
     rng = np.random.default_rng(20)
     papers = [8.0 * 2**i for i in range(8)]
@@ -275,7 +275,7 @@ def test_interval_covers_the_truth_as_often_as_it_says():
     assert 0.93 < covered / 1500 < 0.97
 
 
-def test_pure_law_keeps_all_its_doublings():
+def test_pace_of_a_pure_law_uses_all_doublings():
     """The 99% prediction interval cuts a history by chance in about 1% of the steps back: under 7% of histories."""
     rng = np.random.default_rng(8)
     papers = [16.0 * 2**i for i in range(12)]

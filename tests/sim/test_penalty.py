@@ -13,7 +13,7 @@ from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
-STILL = {
+FIXED_SOFTWARE = {
     "growth__law": "papers",
     "growth__papers_first_doubling": 1e9,
     "growth__difficulty_growth": 2.0,
@@ -21,7 +21,7 @@ STILL = {
     "training__gain": 1e6,
     "kernels__measurements": "none",
 }
-"""Software stands still, so that only the size of the team differs."""
+"""Software is fixed, so that only the size of the team differs."""
 FULL = Scenario().replace(
     growth__parallel_penalty=0.5,
     researcher__experiment_variation="fixed",
@@ -33,8 +33,8 @@ FULL = Scenario().replace(
 TEAMS = (512, 1024, 2048, 4096)
 
 
-def test_researchers_who_only_wait_for_gpus_do_not_lower_output_in_the_equations():
-    labs = [FULL.replace(**STILL, researcher__initial=team, run__horizon_days=600.0) for team in TEAMS]
+def test_fluid_output_does_not_fall_with_waiting_researchers():
+    labs = [FULL.replace(**FIXED_SOFTWARE, researcher__initial=team, run__horizon_days=600.0) for team in TEAMS]
     found = fluid(labs)
     effective = [
         lab.law().papers_between(0.0, level) for lab, level in zip(labs, found.software_doublings, strict=True)
@@ -46,8 +46,8 @@ def test_researchers_who_only_wait_for_gpus_do_not_lower_output_in_the_equations
     assert effective[-1] / 600 == pytest.approx(papers * (papers * cycle) ** -0.5, rel=0.01), "Little's law"
 
 
-def test_those_without_a_gpu_or_in_the_queue_are_not_counted():
-    world = World(FULL.replace(**STILL, researcher__initial=2000, run__horizon_days=40.0), 3)
+def test_penalty_does_not_count_paused_or_queued_researchers():
+    world = World(FULL.replace(**FIXED_SOFTWARE, researcher__initial=2000, run__horizon_days=40.0), 3)
     while world.running:
         world.step()
         count = {phase: world.census.count[phase] for phase in world.census.count}
@@ -58,7 +58,7 @@ def test_those_without_a_gpu_or_in_the_queue_are_not_counted():
     assert world.effective_papers(2.0) == pytest.approx(2 * world.doing_research**-0.5)
 
 
-def test_without_experiments_all_active_researchers_count():
+def test_penalty_without_experiments_counts_all_active_researchers():
     world = World(Scenario.load("toes"), 0)
     for _ in range(40):
         world.step()
@@ -68,7 +68,7 @@ def test_without_experiments_all_active_researchers_count():
 
 @pytest.mark.parametrize("variation", ["fixed", "exponential", "lognormal"])
 @pytest.mark.parametrize("largest", [1, 6, 64])
-def test_the_mean_run_is_that_of_drawn_experiments(variation, largest):
+def test_mean_run_days_equals_the_mean_of_drawn_experiments(variation, largest):
     """40,000 draws: a standard error below 1%, so that 4% is a false alarm of less than 1e-4."""
     params = Scenario().researcher.model_copy(update={"experiment_variation": variation, "experiment_sigma": 1.0})
     stream = np.random.default_rng(5)
@@ -79,7 +79,7 @@ def test_the_mean_run_is_that_of_drawn_experiments(variation, largest):
 
 @pytest.mark.parametrize("p", [0.2, 0.5, 1.0])
 @pytest.mark.parametrize("r", [0.8, 1.0, 3.0])
-def test_returns_to_effort_put_the_penalty_on_top(p, r):
+def test_returns_to_effort_exclude_the_penalty(p, r):
     """q = 2^(1/r - p), by hand: effort per doubling grows 2^(1/r)-fold, and a doubled team does 2^p as much a day."""
     lab = Scenario.load("toes").replace(
         growth__returns_to="effort",
@@ -96,7 +96,7 @@ def test_returns_to_effort_put_the_penalty_on_top(p, r):
     assert returns_from_ratio(2 ** (1 / r - p), p, "effort") == pytest.approx(r)
 
 
-def test_only_returns_to_effort_make_a_lower_p_slower_for_every_r():
+def test_lower_p_is_slower_for_every_r_only_with_returns_to_effort():
     penalties = (0.3, 0.6, 1.0)
 
     def days(r, reading):
@@ -119,7 +119,7 @@ def test_only_returns_to_effort_make_a_lower_p_slower_for_every_r():
 
 @pytest.mark.parametrize("p", [0.15, 0.5, 1.0])
 @pytest.mark.parametrize("team", [1, 16])
-def test_papers_of_a_doubling_are_those_that_the_parameters_state(p, team):
+def test_papers_per_doubling_with_a_penalty_equal_the_parameters(p, team):
     lab = Scenario.load("toy-fizzle").replace(
         growth__parallel_penalty=p,
         growth__papers_first_doubling=32.0,
@@ -136,14 +136,14 @@ def test_papers_of_a_doubling_are_those_that_the_parameters_state(p, team):
     assert grown[1] / grown[0] == pytest.approx(3 * 2 ** (1 - p), rel=1e-6)
 
 
-def test_papers_that_could_not_make_software_double_are_refused():
+def test_difficulty_growth_too_small_for_the_penalty_is_refused():
     with pytest.raises(ScenarioError, match=r"growth__difficulty_growth = 1.2 .*allowed: above 2\^\(1 - p\) = 1.625"):
         Scenario.load("toy-fizzle").replace(growth__parallel_penalty=0.3, growth__difficulty_growth=1.2)
     effort = {"growth__parallel_penalty": 0.3, "growth__difficulty_growth": 1.2, "growth__returns_to": "effort"}
     assert Scenario.load("toy-fizzle").replace(**effort).growth.returns == pytest.approx(0.3 / math.log2(1.2))
 
 
-def test_a_reading_is_named_where_there_is_a_penalty():
+def test_growth_params_reading_is_stated_only_with_a_penalty():
     assert GrowthParams().reading == ""
     assert "r includes the penalty" in GrowthParams(parallel_penalty=0.4).reading
     assert "on top" in GrowthParams(parallel_penalty=0.4, returns_to="effort").reading

@@ -11,12 +11,12 @@ from sim.random_streams import RandomStreams
 NAMES = st.tuples(st.sampled_from(["thinking", "writing", "experiment cost"]), st.integers(0, 5))
 
 
-def first_draws(streams: RandomStreams, who: list[tuple[str, int]]) -> dict[tuple[str, int], float]:
-    return {key: streams.get(*key).random() for key in who}
+def first_draws(streams: RandomStreams, keys: list[tuple[str, int]]) -> dict[tuple[str, int], float]:
+    return {key: streams.get(*key).random() for key in keys}
 
 
 @given(st.lists(NAMES, unique=True), st.randoms())
-def test_random_streams_order_of_creation_does_not_matter(names, luck):
+def test_random_streams_do_not_depend_on_the_order_of_creation(names, luck):
     shuffled = luck.sample(names, len(names))
     assert first_draws(RandomStreams(7), names) == first_draws(RandomStreams(7), shuffled)
 

@@ -51,7 +51,7 @@ def test_current_content_of_a_design_is_translated_at_any_depth():
     }
 
 
-def test_every_present_name_exists_and_no_old_one_does():
+def test_renamed_parameters_have_existing_new_names_only():
     assert set(RENAMED.values()) <= set(parameters())
     assert not set(RENAMED) & set(parameters())
     assert set(RENAMED_VALUES) <= set(parameters())

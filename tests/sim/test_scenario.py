@@ -76,7 +76,7 @@ def test_replace_keeps_any_allowed_value(data):
     value = data.draw(values_of(parameters()[name]))
     changes = {"growth__law": law, name: value}
     if name.startswith("kernels__"):
-        changes = {"kernels__measurements": "none"} | changes  # that nothing reads it is as it was asked for
+        changes = {"kernels__measurements": "none"} | changes  # unused values keep the requested value
     assert Scenario().replace(**changes).flat()[name] == value
 
 

@@ -104,15 +104,15 @@ def test_step_events_with_an_impossible_job_ends_the_run():
 def test_random_streams_unpickled_continue_their_generators(draws, at):
     kept, through = RandomStreams(3), RandomStreams(3)
     seen: list[tuple[float, float]] = []
-    for place, (who, kind) in enumerate(draws):
+    for place, (agent, kind) in enumerate(draws):
         if place == at:
             kept = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(kept))))
-        seen.append((_draw(kept, who, kind), _draw(through, who, kind)))
+        seen.append((_draw(kept, agent, kind), _draw(through, agent, kind)))
     assert all(one == other for one, other in seen)
 
 
-def _draw(streams: RandomStreams, who: int, kind: str) -> float:
-    generator = streams.get("thinking", who)
+def _draw(streams: RandomStreams, agent: int, kind: str) -> float:
+    generator = streams.get("thinking", agent)
     draw = {
         "r": generator.random,
         "i": lambda: generator.integers(0, 10, dtype="int32"),  # half of a 64-bit draw, the other half is kept

@@ -24,9 +24,7 @@ QUIET = {"cluster__gpu_hours_between_failures": 0.0, "kernels__measurements": "n
 
 
 @given(st.floats(0.01, 30), st.floats(0.01, 5), st.booleans(), st.floats(0.01, 100), st.floats(0, 1), st.floats(0, 200))
-def test_generation_spends_all_that_it_takes_up_and_never_passes_the_floor(
-    waiting, gain, everything, length, phi, floor
-):
+def test_plan_generation_uses_all_its_gain_and_keeps_the_shortest_length(waiting, gain, everything, length, phi, floor):
     plan = plan_generation(waiting, gain, everything, length, phi, floor)
     assert plan.taken == (waiting if everything else min(gain, waiting))
     assert plan.better + plan.shorter == pytest.approx(plan.taken)
@@ -37,7 +35,7 @@ def test_generation_spends_all_that_it_takes_up_and_never_passes_the_floor(
         assert plan.better == plan.taken
 
 
-def test_generation_by_hand():
+def test_plan_generation_equals_examples_by_hand():
     assert plan_generation(3.0, 1.0, True, 60.0, 0.5, 0.0) == (3.0, 1.5, 1.5)
     assert plan_generation(3.0, 1.0, False, 60.0, 0.5, 0.0) == (1.0, 0.5, 0.5)
     assert plan_generation(3.0, 1.0, True, 60.0, 0.5, 30.0) == (3.0, 2.0, 1.0)
@@ -47,7 +45,7 @@ def test_generation_by_hand():
 # --- GPUs, failures and checkpoints -------------------------------------------------------------------------------
 
 
-def test_twice_the_gpus_are_as_much_faster_as_llama_3_was():
+def test_run_days_with_twice_the_gpus_have_the_speedup_of_llama_3():
     work = TrainingParams().first_run_work
     lab = Scenario().replace(**QUIET)
     once, twice = (float(run_days(lab, float(gpus), work)) for gpus in (256, 512))
@@ -55,7 +53,7 @@ def test_twice_the_gpus_are_as_much_faster_as_llama_3_was():
     assert once / twice == pytest.approx(2 * 41 / 43, rel=1e-3)
 
 
-def test_the_default_interval_loses_least():
+def test_checkpoint_interval_default_minimizes_job_time():
     life, gpus, write, restart, work = 2000.0, 500.0, 0.001, 0.01, 60.0
     best = float(checkpoint_interval(0.0, write, life, gpus))
     assert best == pytest.approx(math.sqrt(2 * 0.001 * 2000 / 500))
@@ -64,7 +62,7 @@ def test_the_default_interval_loses_least():
     assert job_time(work, 0.0, checkpoint_interval(0.0, write, 0.0, gpus), write, restart) == work
 
 
-def test_job_time_is_the_mean_of_simulated_jobs():
+def test_job_time_equals_the_mean_of_simulated_jobs():
     """Cost of checkpoints included; 99.9% interval of 4,000 jobs: a false alarm in a thousand seeds."""
     rng, f, s, w, restart = np.random.default_rng(5), 0.5, 0.8, 0.1, 0.2
     draws = []
@@ -84,7 +82,7 @@ def test_job_time_is_the_mean_of_simulated_jobs():
 
 
 @pytest.mark.parametrize("best", [1.0, 37.0, 4321.0])
-def test_fastest_gpus_finds_the_smallest_time(best):
+def test_fastest_gpus_minimizes_the_time(best):
     def run(gpus):
         return best / gpus + gpus / best
 
@@ -92,7 +90,7 @@ def test_fastest_gpus_finds_the_smallest_time(best):
     assert float(fastest_gpus(20.0, run)) == min(best, 20.0)
 
 
-def test_fastest_gpus_is_that_of_all_numbers_one_by_one():
+def test_fastest_gpus_equals_an_exhaustive_search():
     lab = Scenario().replace(cluster__gpu_hours_between_failures=300.0)
     work = lab.training.first_run_work
     times = run_days(lab, np.arange(1.0, 5001.0), work)
@@ -111,7 +109,7 @@ GRID = np.unique(np.round(np.geomspace(8, 125_000, 40)).astype(int)) * 8
     [{}, {"training__gain": 1.1}, {"training__takes_up": "one gain"}, {"cluster__gpu_hours_between_failures": 5000.0}],
     ids=str,
 )
-def test_more_gpus_never_make_a_lab_slower(changes):
+def test_lab_with_more_gpus_is_never_slower(changes):
     labs = [Scenario().replace(cluster__gpus=int(gpus), run__horizon_days=20_000.0, **changes) for gpus in GRID]
     days = fluid(labs).doubling_day
     assert np.all(np.isfinite(days[:, 8]))
@@ -124,7 +122,7 @@ SLACK = 1e-3
 
 @examples(12)
 @given(st.integers(8, 125_000), st.integers(1, 125_000), st.floats(0.6, 2.5), st.sampled_from([0.0, 2000.0, 50_700.0]))
-def test_more_gpus_never_make_a_drawn_lab_slower(nodes, more, r, life):
+def test_random_lab_with_more_gpus_is_never_slower(nodes, more, r, life):
     sizes = (nodes * 8, min(nodes + more, 125_000) * 8)
     labs = [
         Scenario().replace(
@@ -140,7 +138,7 @@ def test_more_gpus_never_make_a_drawn_lab_slower(nodes, more, r, life):
     assert np.all(days[1] <= days[0] * (1 + SLACK))
 
 
-def test_one_gpu_for_training_costs_time():
+def test_lab_with_one_training_gpu_is_slower():
     few, all_ = (
         run_fluid(Scenario().replace(run__horizon_days=1e5, **change)) for change in ({"training__gpus": 1}, {})
     )
@@ -165,7 +163,7 @@ def finish(world: World) -> World:
     return world
 
 
-def test_the_world_trains_as_the_plan_says():
+def test_world_training_runs_follow_the_plan():
     world = finish(World(Scenario().replace(**LAB, **QUIET, training__shortest_run_days=12.0), 3))
     runs = [event for event in world.ledger if isinstance(event, TrainingRequested)]
     deployed = [event for event in world.ledger if isinstance(event, Deployed)]
@@ -178,7 +176,7 @@ def test_the_world_trains_as_the_plan_says():
     assert len(deployed) >= len(runs) - 1
 
 
-def test_a_branch_changes_the_plan_from_the_next_generation():
+def test_branch_with_another_training_policy_applies_to_the_next_generation():
     world = World(Scenario().replace(**LAB, **QUIET), 3)
     while world.trainer.run is None:
         world.step_events()
@@ -190,7 +188,7 @@ def test_a_branch_changes_the_plan_from_the_next_generation():
     assert branch.trainer.shorter != finish(world).trainer.shorter
 
 
-def test_halving_all_compute_replans_the_run_under_way():
+def test_branch_with_half_the_gpus_lengthens_the_current_training_run():
     world = World(Scenario().replace(**LAB, **QUIET), 3)
     while world.trainer.run is None:
         world.step_events()
@@ -206,7 +204,7 @@ def test_halving_all_compute_replans_the_run_under_way():
     assert branch_day > [e.day for e in finish(world).ledger if isinstance(e, SoftwareDoubled)][-1]
 
 
-def test_failures_that_a_world_could_not_work_through_are_refused():
+def test_world_with_too_many_failures_per_day_is_refused():
     with pytest.raises(ScenarioError, match=r"failures = 1 .*12,288 failures a day; allowed: .* 12.29 GPU-hours"):
         World(cluster__gpu_hours_between_failures=1.0)
     World(cluster__gpu_hours_between_failures=12.3)
@@ -221,6 +219,6 @@ def test_failures_that_a_world_could_not_work_through_are_refused():
     ids=str,
 )
 @pytest.mark.parametrize("start", [World, run_fluid], ids=["world", "fluid"])
-def test_jobs_that_failures_keep_from_ending_are_refused(start, changes):
+def test_jobs_that_cannot_end_because_of_failures_are_refused(start, changes):
     with pytest.raises(ScenarioError, match=r"gpu_hours_between_failures = 0.001 .*rarer"):
         start(Scenario().replace(**changes))

@@ -10,7 +10,6 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from agents.phases import Phase
-from hardware.simpy_clock import discard_events
 from sim import reporters, run_statistics
 from sim.events import ActiveResearchersChanged, Deployed, PaperPublished, SoftwareDoubled, TrainingRequested
 from sim.runner import run, summarise
@@ -63,11 +62,11 @@ def test_world_keeps_its_invariants_at_every_frame(world):
 def test_world_with_other_frames_has_the_same_digest(world, frame):
     other = World(world.scenario.replace(run__sample_days=frame), world.run_seed)
     assert finish(world).digest() == finish(other).digest()
-    assert told(world) == told(other)
+    assert result_fields(world) == result_fields(other)
 
 
-def told(world: World) -> tuple[object, ...]:
-    """All that a result says of a run, but for its series and its scenario's frame."""
+def result_fields(world: World) -> tuple[object, ...]:
+    """Return the fields of a result, without its series and its scenario."""
     result = summarise(world)
     return tuple(getattr(result, name) for name in result._fields if name not in ("series", "scenario"))
 
@@ -127,7 +126,7 @@ def test_branch_shares_earlier_events_and_does_not_change_the_original():
 
 
 @pytest.mark.parametrize("gpus", [16, 64])
-def test_a_branch_can_change_the_cluster_under_running_jobs(gpus):
+def test_branch_can_change_the_cluster_of_running_jobs(gpus):
     world = small_lab(
         researcher__experiment_gpu_days=30.0, researcher__experiment_gpus=4, cluster__gpus_per_node=4, training__gpus=4
     )
@@ -217,7 +216,7 @@ def test_branch_without_training_deploys_the_present_generation():
     check_invariants(finish(branch))
 
 
-def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
+def test_branch_with_faster_researchers_needs_the_same_papers():
     world = World(Scenario.load("returns-0.7"), 0)
     for _ in range(31):
         world.step()
@@ -227,7 +226,7 @@ def test_faster_researchers_make_faster_doublings_of_the_same_difficulty():
     assert third == pytest.approx(run_statistics.doublings(finish(world))[2].duration_days / 2)
 
 
-def test_a_new_law_in_a_branch_needs_the_papers_that_it_needs_from_the_start():
+def test_branch_with_another_law_needs_the_papers_of_a_fresh_world():
     """The team has doubled three times at the branch: the law still is that of the team on day 0."""
     pooled = Scenario.load("returns-0.9").replace(run__max_doublings=7, run__horizon_days=1e6, run__sample_days=1e6)
     world = World(pooled, 0)
@@ -341,7 +340,7 @@ def test_world_in_another_process_has_the_same_digest():
 
 
 def test_random_streams_with_a_further_agent_keep_the_draws_of_the_others():
-    """Without a queue, what a researcher does depends on its own luck alone."""
+    """Without a queue, what a researcher does depends on its own random streams alone."""
     quiet = {
         "researcher__experiment_gpu_days": 0.0,
         "training__required": False,
@@ -352,12 +351,12 @@ def test_random_streams_with_a_further_agent_keep_the_draws_of_the_others():
     few = finish(small_lab(researcher__initial=3, **quiet))
     more = finish(small_lab(researcher__initial=4, **quiet))
 
-    def days(world: World, who: int) -> list[float]:
-        return [e.day for e in world.ledger if isinstance(e, PaperPublished) and e.researcher == who]
+    def days(world: World, researcher: int) -> list[float]:
+        return [e.day for e in world.ledger if isinstance(e, PaperPublished) and e.researcher == researcher]
 
-    for who in (1, 2, 3):
-        assert days(few, who) == days(more, who)
-        assert len(days(few, who)) > 3
+    for researcher in (1, 2, 3):
+        assert days(few, researcher) == days(more, researcher)
+        assert len(days(few, researcher)) > 3
 
 
 def test_random_streams_with_a_further_decision_keep_the_other_draws():
@@ -388,7 +387,7 @@ def test_world_with_too_many_agents_is_refused():
         World(Scenario().replace(run__max_doublings=60))
 
 
-def test_run_with_an_impossible_job_ends_as_starved():
+def test_run_with_an_impossible_job_ends_as_stalled():
     world = small_lab()
     world.step()
     world.clock.timeout(1.0).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
@@ -397,27 +396,31 @@ def test_run_with_an_impossible_job_ends_as_starved():
     assert "10000" in world.ending.sentence.replace(",", "")
 
 
+def lab_without_free_gpus(**changes: float) -> World:
+    """A lab in which all researchers come to wait: a job of infinite length holds all GPUs for experiments."""
+    world = small_lab(researcher__experiment_gpus=8, training__required=False, run__horizon_days=1e6, **changes)
+    world.datacenter.submit("experiment", 8, math.inf, owner=0)
+    return world
+
+
 def test_run_that_stalls_on_its_last_event_ends_on_that_day():
-    world = small_lab()
-    discard_events(world.clock, lambda _: True)
-    world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
+    world = lab_without_free_gpus()
+    world.clock.timeout(900.25).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
     finish(world)
-    assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 1.5, 1.5)
+    assert world.census.count[Phase.QUEUE] == 4, "nothing else can happen"
+    assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 900.25, 900.25)
 
 
 @pytest.mark.parametrize("frame", [0.3, 5.0])
 def test_run_without_further_events_ends_on_the_day_of_its_last_event(frame):
-    """Everybody waits for an experiment that holds the only GPUs for ever."""
-    world = small_lab(researcher__experiment_gpus=8, run__sample_days=frame, training__required=False)
-    world.datacenter.submit("experiment", 8, math.inf, owner=0)
-    world.scenario = world.scenario.replace(run__horizon_days=1e6)
+    world = lab_without_free_gpus(run__sample_days=frame)
     finish(world)
     assert world.ending.ending == "stalled"
     assert world.census.count[Phase.QUEUE] == 4
     assert world.ending.day == world.clock.last_event
 
 
-def test_doublings_are_recorded_once_each_and_in_order():
+def test_doublings_are_recorded_once_in_order():
     result = run(Scenario.load("toy-explosion"), 4)
     marks = [event for event in result.events if isinstance(event, SoftwareDoubled)]
     assert [mark.n for mark in marks] == list(range(1, 14))
@@ -448,7 +451,7 @@ class WorldWithHalfTheReturns(World):
         return dataclasses.replace(law, r=law.r / 2)
 
 
-def test_world_with_a_growth_law_of_its_own_follows_it_before_and_after_a_branch():
+def test_world_with_a_custom_growth_law_follows_it_across_a_branch():
     worlds = [kind(Scenario.load("toy-explosion"), 0) for kind in (World, WorldWithHalfTheReturns)]
     usual, halved = (world.software.law for world in worlds)
     assert halved.r == usual.r / 2

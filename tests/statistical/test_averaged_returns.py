@@ -22,7 +22,7 @@ SERIES = 100
 
 @pytest.mark.parametrize("rows", [8, 15])
 @pytest.mark.parametrize("noise", NOISES)
-def test_advised_interval_covers_r_whatever_the_noise(noise: str, rows: int) -> None:
+def test_recommended_interval_covers_r_for_every_noise_model(noise: str, rows: int) -> None:
     assert sum(covers(noise, rows, seed, None, width=False)[0] for seed in range(1000, 1000 + SERIES)) >= 75
 
 

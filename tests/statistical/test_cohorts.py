@@ -1,13 +1,12 @@
 """Compare cohorts with individuals over many seeds: papers, waits, use of the GPUs and doubling times.
 
-Fixed seeds. Two samples are held to one law by Kolmogorov-Smirnov and Mann-Whitney tests at a joint level of 1%
-(Bonferroni), and their means to within 1% of each other. Experiments are of one length and the GPUs are scarce, so
-that the standard errors of the differences of means are small, 0.06% to 0.6% without leaps; they are asserted.
+Seeds are fixed. Kolmogorov-Smirnov and Mann-Whitney tests compare two samples at a joint level of 1% (Bonferroni).
+Their means must agree to within 1%. Experiments have one length and the GPUs are scarce. The standard errors of the
+differences of means are therefore small, 0.06% to 0.6% without leaps; they are asserted.
 """
 
 import math
 
-import mesa
 import numpy as np
 import pytest
 from scipy import stats
@@ -21,7 +20,7 @@ from tests.support.cohorts import form_cohort
 
 SEEDS = 250
 LEVEL = 0.01
-SEEN = ("papers", "mean wait", "utilisation", "first doubling")
+OBSERVED = ("papers", "mean wait", "utilisation", "first doubling")
 
 DAILY = Scenario().replace(
     growth__law="papers",
@@ -73,7 +72,7 @@ def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
         form_cohort(world.population, first[place : place + cohorts_of])
     while world.running:
         world.step()
-    mesa.Agent._ids.pop(world, None)
+    world.close()
     experiments = [job for job in world.datacenter.records if job.use == "experiment"]
     waited = sum(job.waited for job in experiments) / sum(job.tasks for job in experiments)
     possible = world.gpus_for["experiment"].total(world.now)
@@ -103,28 +102,28 @@ def leaps() -> tuple[np.ndarray, np.ndarray]:
 def check_means(one: np.ndarray, other: np.ndarray, columns: dict[str, float], within: float = 0.01) -> None:
     """Compare means; ``columns``: the largest relative standard error of each difference."""
     for name, error in columns.items():
-        a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
+        a, b = one[:, OBSERVED.index(name)], other[:, OBSERVED.index(name)]
         assert math.hypot(stats.sem(a), stats.sem(b)) < error * a.mean(), name
         assert b.mean() == pytest.approx(a.mean(), rel=within), name
 
 
-def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[str, ...] = SEEN) -> None:
+def check_laws(one: np.ndarray, other: np.ndarray, tests: int, columns: tuple[str, ...] = OBSERVED) -> None:
     """Test that two samples have one distribution; ``tests``: number of tests that share the level."""
     for name in columns:
-        a, b = one[:, SEEN.index(name)], other[:, SEEN.index(name)]
+        a, b = one[:, OBSERVED.index(name)], other[:, OBSERVED.index(name)]
         assert stats.ks_2samp(a, b, method="asymp").pvalue > LEVEL / tests, name
         assert stats.mannwhitneyu(a, b).pvalue > LEVEL / tests, name
 
 
 @pytest.mark.parametrize("cohorts_of", [6, 24])
-def test_cohorts_of_some_and_one_of_all_follow_the_law_of_individuals(few, cohorts_of):
+def test_cohorts_have_the_distribution_of_individuals(few, cohorts_of):
     other = sample(FEW, cohorts_of) if cohorts_of < 24 else sample(in_one_cohort(FEW))
     check_laws(few, other, tests=16)
     check_means(few, other, {"papers": 0.0015, "mean wait": 0.0065, "utilisation": 0.0007, "first doubling": 0.0036})
 
 
-def test_leaps_and_jobs_of_two_experiments_keep_the_means(leaps):
-    """What begins with a leap and a job of two begins later, so that papers are fewer by a small part of the leap.
+def test_cohorts_with_leaps_keep_the_means_of_individuals(leaps):
+    """Leaps and jobs of two experiments start work later, so that papers are fewer by a small part of the leap.
 
     Waits vary most, by a quarter of their mean, and are compared to within 6%, which is 2.5 standard errors.
     """
@@ -132,20 +131,20 @@ def test_leaps_and_jobs_of_two_experiments_keep_the_means(leaps):
     check_means(*leaps, {"mean wait": 0.024}, within=0.06)
 
 
-def test_leaps_and_jobs_of_two_experiments_keep_the_spread(leaps):
-    """Around their means waits and doubling times follow one law, and papers, which come in pairs, spread as much.
+def test_cohorts_with_leaps_keep_the_variance_of_individuals(leaps):
+    """Waits and doubling times have one distribution around their means; papers, which come in pairs, vary as much.
 
-    Not so the utilisation: the GPUs idle only until the first leap, which is later than the first of so many ideas.
+    Utilisation differs: the GPUs idle only until the first leap, which is later than the first single idea.
     """
     alone, cohort = (each / each.mean(axis=0) for each in leaps)
     check_laws(alone, cohort, tests=4, columns=("mean wait", "first doubling"))
-    papers, spread_error = SEEN.index("papers"), 1 / math.sqrt(SEEDS)
+    papers, spread_error = OBSERVED.index("papers"), 1 / math.sqrt(SEEDS)
     ratio = cohort[:, papers].std(ddof=1) / alone[:, papers].std(ddof=1)
     assert abs(math.log(ratio)) < stats.norm.ppf(1 - LEVEL / 2) * spread_error
 
 
 @pytest.mark.parametrize("leap_tolerance", [0.02, 0.2])
-def test_without_experiments_doubling_times_are_gamma_distributed_however_large_the_leaps(leap_tolerance):
+def test_cohort_doublings_without_experiments_are_gamma_distributed(leap_tolerance):
     """The closed form of individuals: 120 papers of 200 researchers, then 180 of 400."""
     scenario = in_one_cohort(DAILY).replace(
         researcher__initial=200,
@@ -160,7 +159,7 @@ def test_without_experiments_doubling_times_are_gamma_distributed_however_large_
         world = World(scenario, seed)
         while world.running:
             world.step()
-        mesa.Agent._ids.pop(world, None)
+        world.close()
         found.append([doubling.duration_days for doubling in run_statistics.doublings(world)])
     for doubling, (papers, team) in enumerate([(120, 200), (180, 400)]):
         times = np.array(found)[:, doubling]

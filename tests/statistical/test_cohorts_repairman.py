@@ -1,4 +1,4 @@
-"""Cohorts of 10^2 to 10^6 researchers who share GPUs are machines that wait for repair.
+"""Cohorts of 10^2 to 10^6 researchers who share GPUs equal the machine repairman.
 
 N researchers think for an exponential time of mean one day and run an exponential experiment on one of c GPUs. The
 time unit is that of thinking, which is also the time in which the lab settles. Seeds are fixed.
@@ -16,17 +16,17 @@ from sim.world import World
 from tests.oracles.queueing import repairman
 
 
-class Seen(NamedTuple):
+class Observed(NamedTuple):
     """What a lab did, on average over a stretch of days."""
 
     throughput: float
     """Papers a day."""
     waiting: float
-    """Researchers whose experiment waits for a GPU."""
+    """Mean number of researchers with a waiting experiment."""
 
 
 def lab(team: int, gpus: int, service: float, seed: int, leap_tolerance: float) -> World:
-    """A cohort that only thinks and experiments, with as many GPUs again to house it."""
+    """Return a cohort that only thinks and experiments, with enough inference GPUs to be active."""
     return World(
         Scenario(),
         seed,
@@ -53,20 +53,20 @@ def lab(team: int, gpus: int, service: float, seed: int, leap_tolerance: float) 
     )
 
 
-def watch(world: World, settling: int, days: int) -> Seen:
-    """Let a lab settle for so many days, then watch it for so many."""
+def observe(world: World, settling: int, days: int) -> Observed:
+    """Let a lab settle for ``settling`` days, then observe it for ``days``."""
     for _ in range(settling):
         world.step()
     papers, waited, start = world.papers, world.census.days(Phase.QUEUE, world.now), world.now
     for _ in range(days):
         world.step()
     stretch = world.now - start
-    return Seen((world.papers - papers) / stretch, (world.census.days(Phase.QUEUE, world.now) - waited) / stretch)
+    return Observed((world.papers - papers) / stretch, (world.census.days(Phase.QUEUE, world.now) - waited) / stretch)
 
 
-def exact(team: int, gpus: int, service: float) -> Seen:
+def exact(team: int, gpus: int, service: float) -> Observed:
     throughput, thinking = repairman(team, gpus, 1.0, service)
-    return Seen(throughput, team - thinking - throughput * service)
+    return Observed(throughput, team - thinking - throughput * service)
 
 
 @pytest.mark.parametrize(
@@ -79,31 +79,33 @@ def exact(team: int, gpus: int, service: float) -> Seen:
         (1_000_000, 40, 0.00008, 5, 1),
     ],
 )
-def test_a_crowded_lab_is_within_1_percent_of_the_closed_form(team, gpus, service, days, seeds):
-    """Twice as much to do as the GPUs can: half of the team waits.
+def test_cohort_throughput_of_a_crowded_lab_is_within_1_percent_of_theory(team, gpus, service, days, seeds):
+    """The load is twice what the GPUs can do: half of the team waits.
 
     Standard errors are 1 / sqrt(papers) and sqrt(2 thinking / days), by theory: 0.05% to 0.52%.
     """
     expected = exact(team, gpus, service)
-    seen = np.mean([watch(lab(team, gpus, service, seed, 0.02), 8, days) for seed in range(seeds)], axis=0)
+    seen = np.mean([observe(lab(team, gpus, service, seed, 0.02), 8, days) for seed in range(seeds)], axis=0)
     assert seen == pytest.approx(expected, rel=0.01)
 
 
 LEAPS = (0.2, 0.1, 0.03, 0.01)
 LOADED = {10_000: (25, 0.002, 9, 2), 1_000_000: (25, 0.00002, 3, 1)}
-"""Team: GPUs, service, days watched, seeds. The GPUs are busy for 80% of the time, and almost nobody waits."""
+"""Team: GPUs, service, days watched, seeds. The GPUs are busy for 80% of the time, and almost no researcher waits."""
 
 
 @pytest.mark.parametrize("team", LOADED)
-def test_the_error_of_leaps_falls_with_them_and_is_below_1_percent_at_the_share_of_1_percent(team):
-    """Same seeds for all. Who leaps together waits for one another, so papers are too few, by at most the share of the
-    leap, and so many of the team wait who would not. Standard errors are about 0.3%.
+def test_cohort_leap_error_falls_with_the_tolerance(team):
+    """All runs have the same seeds; standard errors are about 0.3%.
+
+    Researchers of one leap wait for one another. So papers are too few, by at most the share of the leap, and that
+    share of the team waits in addition.
     """
     gpus, service, days, seeds = LOADED[team]
     expected = exact(team, gpus, service)
     fewer, more = [], []
     for leap in LEAPS:
-        seen = [watch(lab(team, gpus, service, seed, leap), 3, days) for seed in range(seeds)]
+        seen = [observe(lab(team, gpus, service, seed, leap), 3, days) for seed in range(seeds)]
         throughput, waiting = np.mean(seen, axis=0)
         fewer.append(1 - throughput / expected.throughput)
         more.append((waiting - expected.waiting) / team)

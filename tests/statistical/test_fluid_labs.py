@@ -1,9 +1,9 @@
-"""The fluid is the mean of the Worlds of labs, in which researchers are followed one by one.
+"""Compare the fluid engine with the mean of Worlds of labs with individual researchers.
 
-The day on which all doublings are done, the team of that day, how time is shared and the GPU-days of each use: the mean
-of some seeds lies within Student's interval of it. All 18 intervals together miss with 5% (Bonferroni) if seeds are
-drawn anew; here they are fixed. The lab whose experiments fill its GPUs is in test_fluid_world.py. The team varies by
-chance: it depends on what the last training run took up.
+Compared are the day of the last doubling, the team on that day, the shares of time and the GPU-days of each use. The
+fluid value must lie within Student's interval of the mean over seeds. All 18 intervals together miss with probability
+5% (Bonferroni) if seeds are drawn anew; here they are fixed. The lab whose experiments fill its GPUs is in
+test_fluid_world.py. The team varies by chance: it depends on what the last training run took up.
 """
 
 import math
@@ -30,12 +30,12 @@ def check(what: str, found: list[float], expected: float, unit: float) -> None:
     """Hold a mean to what is expected of it; ``unit``: what differences are divided by."""
     half = stats.t.isf(FALSE_ALARM / 2, len(found) - 1) * np.std(found, ddof=1) / math.sqrt(len(found)) / unit
     off = abs(np.mean(found) - expected) / unit
-    assert half < WIDEST[what.split(maxsplit=1)[0]], f"{what}: {half:.2g} is too wide to tell anything"
+    assert half < WIDEST[what.split(maxsplit=1)[0]], f"{what}: {half:.2g} is too wide for this test"
     assert off < half + BIAS, f"{what} is off by {off:.2g}, with {half:.2g} allowed to chance"
 
 
 @pytest.mark.parametrize("name", LABS)
-def test_labs_have_the_fluids_mean(name):
+def test_world_mean_of_shipped_labs_equals_the_fluid(name):
     scenario = Scenario.load(name).replace(
         run__max_doublings=DOUBLINGS, run__sample_days=1e3, run__max_individuals=1_000_000
     )

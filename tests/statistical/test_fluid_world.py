@@ -33,12 +33,12 @@ TOYS = {"toy-fizzle": (4, 4, 30), "toy-explosion": (8, 7, 20), "toy-exponential"
 FRONTIER = "lab-frontier-experiments"
 
 
-def test_every_shipped_scenario_is_held():
+def test_comparisons_cover_every_shipped_scenario():
     assert sorted([*POOLED, *TOYS, *LABS, FRONTIER]) == shipped_scenarios()
 
 
 @pytest.mark.parametrize("name", POOLED)
-def test_pooled_scenarios_are_equal(name):
+def test_pooled_world_equals_the_fluid(name):
     scenario = Scenario.load(name).replace(researcher__initial=POOLED[name], run__sample_days=1e3)
     world, result = run(scenario), run_fluid(scenario)
     days = [doubling.day for doubling in world.doublings]
@@ -52,7 +52,7 @@ def test_pooled_scenarios_are_equal(name):
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_poisson_doublings_have_the_fluids_mean(name):
+def test_poisson_world_mean_equals_the_fluid(name):
     team, doublings, seeds = TOYS[name]
     law = Scenario.load(name).growth
     scenario = Scenario.load(name).replace(
@@ -71,7 +71,7 @@ def test_poisson_doublings_have_the_fluids_mean(name):
         assert abs(mean - expected[n]) < 3.3 * math.sqrt(variance / seeds) + whole
 
 
-def test_a_lab_whose_experiments_fill_its_gpus_has_the_fluids_mean():
+def test_world_mean_of_a_lab_with_full_gpus_equals_the_fluid():
     """Tolerances of three standard errors of three seeds or more: shares of time vary by 0.02 and more a World."""
     seeds, tolerance = 3, 0.025
     scenario = Scenario.load(FRONTIER).replace(
@@ -79,11 +79,11 @@ def test_a_lab_whose_experiments_fill_its_gpus_has_the_fluids_mean():
     )
     worlds, result = [run(scenario, seed) for seed in range(seeds)], run_fluid(scenario)
     ends = np.array([world.day for world in worlds])
-    assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds to tell"
+    assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds for this test"
     assert np.mean(ends) == pytest.approx(result.day, rel=tolerance)
     assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
     teams = np.array([world.researchers for world in worlds])
-    assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < 0.04 * result.researchers, "too few seeds to tell"
+    assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < 0.04 * result.researchers, "too few seeds for this test"
     assert np.mean(teams) == pytest.approx(result.researchers, rel=0.04)
     for part, share in result.time_shares.items():
         assert np.mean([world.time_shares[part] for world in worlds]) == pytest.approx(share, abs=0.03)
@@ -92,7 +92,7 @@ def test_a_lab_whose_experiments_fill_its_gpus_has_the_fluids_mean():
         assert held == pytest.approx(result.cluster[use].gpu_days, rel=within), use
 
 
-def test_duplicates_of_memoryless_work_are_the_share_that_the_mean_field_says():
+def test_world_duplicate_share_equals_the_mean_field():
     scenario = Scenario.load("toy-exponential").replace(
         researcher__initial=200,
         literature__open_questions=200,

@@ -12,10 +12,10 @@ WRONG = 3
 
 
 @pytest.mark.parametrize(("returns", "kind"), [(0.9, "fizzle"), (1.0, "exponential"), (1.1, "singular")])
-def test_worlds_do_over_their_last_part_what_the_law_has(returns, kind):
+def test_world_last_doublings_have_the_long_run_ratio(returns, kind):
     """r(1 - phi) = .9, 1, 1.1 with short training runs: at least 95% of 60 Worlds lie on the right side.
 
-    At r(1 - phi) = 1 at most 5% speed up (REFEREE D1: all did). Each count fails with 0.3% if 1% of Worlds are wrong,
+    At r(1 - phi) = 1 at most 5% speed up. Each count fails with probability 0.3% if 1% of Worlds are wrong,
     and passes with 1.5% if 15% are. The seeds are fixed.
     """
     scenario = Scenario.load("lab").replace(

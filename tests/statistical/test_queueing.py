@@ -15,7 +15,7 @@ from simpy import Event
 
 from hardware.cluster.cluster import GpuCluster, Job
 from tests.oracles.queueing import erlang_c, preemptive_resume, repairman
-from tests.support.clusters import Luck, cluster
+from tests.support.clusters import SeededStreams, cluster
 
 Numbers = NDArray[np.float64]
 BATCHES = 25
@@ -30,7 +30,7 @@ def half_width(sample: Numbers, batches: int = BATCHES) -> tuple[float, float]:
 def assert_mean(sample: Numbers, exact: float, tightness: float) -> None:
     """The interval holds the exact value, and is narrow enough to mean something."""
     mean, half = half_width(sample)
-    assert half < tightness * exact, f"{mean} ± {half}: too wide to tell anything"
+    assert half < tightness * exact, f"{mean} ± {half}: too wide for this test"
     assert abs(mean - exact) < half, f"{mean} ± {half}, not {exact}"
 
 
@@ -75,7 +75,7 @@ def zeros(count: int) -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize(("load", "jobs", "tightness"), [(0.95, 300_000, 0.35)])
-def test_mean_wait_in_m_m_c_is_erlang_c(load: float, jobs: int, tightness: float) -> None:
+def test_cluster_mean_wait_of_m_m_c_equals_erlang_c(load: float, jobs: int, tightness: float) -> None:
     servers = 8
     rng = np.random.default_rng(int(1000 * load))
     gaps, lengths = rng.exponential(1 / (servers * load), jobs), rng.exponential(1, jobs)
@@ -85,7 +85,7 @@ def test_mean_wait_in_m_m_c_is_erlang_c(load: float, jobs: int, tightness: float
 
 
 @pytest.mark.parametrize("queue", ["easy"])
-def test_preemptive_resume_m_m_1_with_two_classes(queue: str) -> None:
+def test_cluster_with_preemption_equals_preemptive_resume_m_m_1(queue: str) -> None:
     jobs, rates = 120_000, (0.3, 0.4)
     rng = np.random.default_rng(11)
     gaps, lengths = rng.exponential(1 / sum(rates), jobs), rng.exponential(1, jobs)
@@ -99,7 +99,7 @@ def test_preemptive_resume_m_m_1_with_two_classes(queue: str) -> None:
 
 
 class ClosedQueue:
-    """Owners who think, ask one GPU, and think again."""
+    """Owners that think, use one GPU, and think again."""
 
     def __init__(self, owners: int, gpus: int, think: float, until: float) -> None:
         self.clock, self.cluster = cluster(gpus=gpus)
@@ -115,17 +115,17 @@ class ClosedQueue:
         self.cluster.submit(1, self.rng.exponential(1.0)).callbacks.append(self.go_on)
 
 
-def test_throughput_of_a_closed_lab_is_the_machine_repairmans() -> None:
+def test_cluster_closed_throughput_equals_the_machine_repairman() -> None:
     owners, gpus, think, until = 24, 8, 2.5, 16_000.0
     records = ClosedQueue(owners, gpus, think, until).cluster.records
     counts, _ = np.histogram([record.ended for record in records], bins=200, range=(0.0, until))
     exact, thinking = repairman(owners, gpus, think, 1.0)
-    assert thinking / think == pytest.approx(exact)  # what comes of thinking is what goes through the servers
+    assert thinking / think == pytest.approx(exact)  # in steady state both rates are equal
     assert_mean(counts * 200 / until, exact, 0.02)
 
 
 @pytest.mark.parametrize("queue", ["fcfs", "priority", "sjf", "easy"])
-def test_little_holds_to_rounding(queue: str) -> None:
+def test_cluster_obeys_littles_law_to_rounding(queue: str) -> None:
     jobs = 5_000
     rng = np.random.default_rng(17)
     gaps, lengths = rng.exponential(1 / 3.6, jobs), rng.exponential(1, jobs)
@@ -134,9 +134,9 @@ def test_little_holds_to_rounding(queue: str) -> None:
     assert run.area == pytest.approx(stays, rel=1e-10)
 
 
-def test_gangs_fail_at_the_rate_of_their_gpus() -> None:
+def test_cluster_gangs_fail_in_proportion_to_their_gpus() -> None:
     between, lengths = 400.0, 3_000
-    clock, gpus = cluster(Luck(5), gpus=64, gpu_hours_between_failures=between, checkpoint_hours=0.25)
+    clock, gpus = cluster(SeededStreams(5), gpus=64, gpu_hours_between_failures=between, checkpoint_hours=0.25)
     assert isinstance(gpus, GpuCluster)
     jobs: list[Job] = [gpus.submit(1 + number % 16, 10.0, owner=number) for number in range(lengths)]
     clock.run()

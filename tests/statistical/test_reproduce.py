@@ -27,16 +27,16 @@ def table() -> dict[str, Comparison]:
     return {row.row: row for row in rows(200, find_data(None))}
 
 
-def test_every_row_is_there_once(table):
+def test_reproduction_table_has_every_row_once(table):
     assert set(table) == {*EXPECTED, *OF_LOGS}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_outcome_of_each_row(table, name):
+def test_reproduction_row_has_the_expected_outcome(table, name):
     assert table[name].outcome == EXPECTED[name]
 
 
-def test_the_false_alarm_rate_is_shared_among_all_intervals(table):
+def test_reproduction_false_alarm_rate_is_divided_among_all_intervals(table):
     """Five of each row of Poisson papers, and one of each mean of a queue, the one that needs a log included."""
     papers = [row for row in table.values() if row.says.startswith("Poisson papers")]
     queues = [row for row in table.values() if "±" in row.simulated]
@@ -45,7 +45,7 @@ def test_the_false_alarm_rate_is_shared_among_all_intervals(table):
     assert pytest.approx(FALSE_ALARM / TESTS) == MISSES
 
 
-def test_exact_figures_of_the_queueing_rows_are_those_of_the_independent_theory(table):
+def test_reproduction_exact_queueing_figures_equal_the_oracle(table):
     exact = {f"Erlang C {load}": erlang_c(8, 8 * load, 1.0) for load in (0.5, 0.8, 0.9)}
     exact["Preemption"] = preemptive_resume((0.3, 0.4), 1.0)[1]
     exact["Repairman"] = repairman(24, 8, 2.5, 1.0)[0]
@@ -53,7 +53,7 @@ def test_exact_figures_of_the_queueing_rows_are_those_of_the_independent_theory(
         assert float(table[name].exact) == pytest.approx(figure, abs=6e-5), name
 
 
-def test_exact_wait_of_the_philly_row_is_that_of_the_independent_theory(table):
+def test_reproduction_exact_philly_wait_equals_the_oracle(table):
     with trace(PHILLY).open() as file:
         hours = [float(row["runtime_s"]) / 3600 for row in csv.DictReader(file)]
     assert len(hours) == 33_192
@@ -62,7 +62,7 @@ def test_exact_wait_of_the_philly_row_is_that_of_the_independent_theory(table):
 
 
 @pytest.mark.parametrize("name", OF_LOGS)
-def test_rows_of_real_logs_hold_or_name_the_missing_log(table, name):
+def test_reproduction_rows_of_logs_hold_or_name_the_missing_log(table, name):
     if find_data(None) is None:
         assert table[name].outcome == "no log"
         assert "ASARA_DATA" in table[name].note
@@ -81,14 +81,14 @@ def test_rows_of_real_logs_hold_or_name_the_missing_log(table, name):
         ("2, 3", [2.0, 4.0], "refuted"),
     ],
 )
-def test_a_figure_is_compared_to_its_printed_digits(printed, simulated, outcome):
+def test_compare_uses_the_printed_digits(printed, simulated, outcome):
     assert compare(printed, simulated) == outcome
 
 
-def test_printed_figures_know_their_last_digit():
+def test_figures_have_the_half_unit_of_their_last_digit():
     assert [(figure.value, figure.half_unit) for figure in printed_numbers("41, 7.6")] == [(41.0, 0.5), (7.6, 0.05)]
 
 
-def test_a_named_folder_without_logs_is_an_error(tmp_path):
+def test_find_data_of_a_folder_without_logs_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match="traces"):
         find_data(tmp_path)

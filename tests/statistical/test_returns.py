@@ -1,4 +1,4 @@
-"""Intervals of r hold as often as they say: 500 synthetic series of known r, each under a stated noise model.
+"""Test the coverage of intervals of r: 500 synthetic series of known r, each under a stated noise model.
 
 The 90% interval must cover r in 85% to 95% of them. With 500 series the standard error at 90% is 1.3 points. One r
 stands for all: each noise scales with r or shifts it, and so do its intervals.
@@ -53,16 +53,18 @@ def covered(make: Make, r: float, noise: Noise, before: float | None, draws: int
         (poisson_world, "lasting", None),
     ],
 )
-def test_nine_in_ten_intervals_of_90_percent_hold_r(make: Make, noise: Noise, before: float | None) -> None:
+def test_fit_90_percent_interval_covers_r_in_90_percent_of_series(
+    make: Make, noise: Noise, before: float | None
+) -> None:
     assert 0.85 <= covered(make, 0.8, noise, before, 400) <= 0.95
 
 
-def test_row_noise_gives_too_narrow_intervals_in_a_world() -> None:
+def test_fit_with_row_noise_has_too_narrow_intervals_for_a_world() -> None:
     assert covered(poisson_world, 0.8, "row", BEFORE, 200) < 0.5
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_constant_r_is_found_falling_no_more_often_than_chance_allows(noise: Noise) -> None:
+def test_trend_test_of_constant_r_has_its_stated_false_alarm_rate(noise: Noise) -> None:
     make = row_noise if noise == "row" else lasting_noise
     found = 0
     for number in range(SERIES):

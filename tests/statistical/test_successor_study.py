@@ -16,7 +16,7 @@ ORACLE_DRAWS = 60_000
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "monte-carlo.md"
 
 
-def far(share, other, n, m):
+def z_score(share, other, n, m):
     """How many standard errors two shares are apart, of n and of m draws."""
     return abs(share - other) / math.sqrt(other * (1 - other) * (1 / n + 1 / m))
 
@@ -41,35 +41,35 @@ def found():
     ("name", "rows"),
     [("successor", oracle.RECOMPUTED), ("successor-retraining", oracle.RECOMPUTED_WITH_RETRAINING)],
 )
-def test_a_million_worlds_give_the_recomputed_rows(found, name, rows):
+def test_successor_study_of_a_million_worlds_equals_the_recomputed_rows(found, name, rows):
     for asked, recomputed in rows.items():
-        assert far(found[name][asked], recomputed, MILLION, oracle.RECOMPUTED_DRAWS) < 1.96, asked
+        assert z_score(found[name][asked], recomputed, MILLION, oracle.RECOMPUTED_DRAWS) < 1.96, asked
 
 
-def test_they_explode_as_often_as_the_prior_says(found):
+def test_successor_study_explosion_share_equals_that_of_the_prior(found):
     exact = math.log(3.6) / math.log(9)
     for name in found:
         assert abs(found[name]["explodes"] - exact) < 3 * math.sqrt(exact * (1 - exact) / MILLION)
 
 
-def test_they_give_the_oracle_on_other_draws(found):
+def test_successor_study_equals_the_oracle_on_other_draws(found):
     drawn = oracle.draws(ORACLE_DRAWS, seed=2)
     for name, rule in (("successor", oracle.plain), ("successor-retraining", oracle.by_its_text)):
         exact = oracle.shares(*drawn, oracle.RECOMPUTED, rule)
-        assert all(far(found[name][asked], exact[asked], MILLION, ORACLE_DRAWS) < 3 for asked in exact), name
+        assert all(z_score(found[name][asked], exact[asked], MILLION, ORACLE_DRAWS) < 3 for asked in exact), name
 
 
-def test_other_readings_do_not_give_the_recomputed_rows():
+def test_oracle_of_other_readings_differs_from_the_recomputed_rows():
     drawn = oracle.draws(ORACLE_DRAWS, seed=3)
     rows = ((80, 12), (80, 4))
     late = oracle.shares(*drawn, rows, falls_first=False)
-    assert all(far(late[row], oracle.RECOMPUTED[row], ORACLE_DRAWS, oracle.RECOMPUTED_DRAWS) > 2 for row in rows)
+    assert all(z_score(late[row], oracle.RECOMPUTED[row], ORACLE_DRAWS, oracle.RECOMPUTED_DRAWS) > 2 for row in rows)
     start = oracle.shares(*drawn, oracle.RECOMPUTED, any_stretch=False)
-    assert far(start[26, 4], oracle.RECOMPUTED[26, 4], ORACLE_DRAWS, oracle.RECOMPUTED_DRAWS) > 20
-    assert far(start[24, 12], oracle.RECOMPUTED[24, 12], ORACLE_DRAWS, oracle.RECOMPUTED_DRAWS) > 5
+    assert z_score(start[26, 4], oracle.RECOMPUTED[26, 4], ORACLE_DRAWS, oracle.RECOMPUTED_DRAWS) > 20
+    assert z_score(start[24, 12], oracle.RECOMPUTED[24, 12], ORACLE_DRAWS, oracle.RECOMPUTED_DRAWS) > 5
 
 
-def test_the_defective_formula_speeds_explosions_up_and_is_nearer_to_what_was_published():
+def test_oracle_of_the_published_code_speeds_up_and_is_nearer_to_the_published_figures():
     """Retraining that takes time cannot make ten years in four months likelier; the published code has it so."""
     drawn, rows = oracle.draws(ORACLE_DRAWS, seed=4), ((80, 12), (80, 4))
     without, text, code = (
@@ -84,8 +84,8 @@ def test_the_defective_formula_speeds_explosions_up_and_is_nearer_to_what_was_pu
     assert (oracle.by_its_text(x) > x).all()
 
 
-def test_the_page_says_what_the_oracle_finds():
-    """Each figure of its tables, up to the luck of fewer draws."""
+def test_monte_carlo_page_equals_the_oracle():
+    """Compare each figure of the tables, up to the sampling error of fewer draws."""
     drawn = oracle.draws(ORACLE_DRAWS, seed=5)
     asked = ((24, 12), (24, 4), (26, 4), (80, 12), (80, 4))
     ways = {
@@ -99,4 +99,4 @@ def test_the_page_says_what_the_oracle_finds():
         figures = [float(cell.strip().rstrip("%")) / 100 for cell in line.split("|")]
         exact = oracle.shares(*drawn, asked, rule, falls_first)
         for row, figure in zip(asked, figures, strict=True):
-            assert far(figure, exact[row], MILLION, ORACLE_DRAWS) < 3.3, (way, row)
+            assert z_score(figure, exact[row], MILLION, ORACLE_DRAWS) < 3.3, (way, row)

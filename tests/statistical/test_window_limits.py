@@ -24,7 +24,7 @@ def papers_gained(world: World, name: str) -> float:
     return math.log(written[1] / written[0])
 
 
-def test_headline_of_the_lab_at_the_frontier_names_what_binds() -> None:
+def test_headline_with_frontier_experiments_names_the_limiting_input() -> None:
     world = World(Scenario.load("lab-frontier-experiments"), 0)
     while world.now < 330:
         world.step()

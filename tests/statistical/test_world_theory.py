@@ -40,7 +40,7 @@ def histories() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize(("name", "growth"), [("toy-fizzle", 3), ("toy-exponential", 2)])
 @pytest.mark.parametrize("i", range(4))
-def test_f1_f4_poisson_doublings_are_gamma_distributed(histories, name, growth, i):
+def test_poisson_doublings_are_gamma_distributed(histories, name, growth, i):
     papers, team = 2 * growth**i, 2**i
     mean, variance = report.poisson_months(papers, team)
     sample = histories[name][:, i]
@@ -50,31 +50,31 @@ def test_f1_f4_poisson_doublings_are_gamma_distributed(histories, name, growth, 
     assert stats.kstest(sample, stats.gamma(papers, scale=1 / team).cdf).pvalue > 0.005
 
 
-def test_f2_whole_papers_started_together():
+def test_whole_papers_started_together_equal_the_report():
     months = doubling_months(toy("toy-fizzle", 6, researcher__timing="whole"))
     assert months == pytest.approx([report.whole_paper_months(2, 3, i) for i in range(6)], rel=1e-12)
 
 
 @pytest.mark.parametrize(("name", "growth"), [("toy-fizzle", 3.0), ("toy-explosion", 1.5), ("toy-exponential", 2.0)])
-def test_f3_pooled_work_is_the_report_exactly(name, growth):
+def test_pooled_work_equals_the_report_exactly(name, growth):
     months = doubling_months(toy(name, 8, researcher__timing="pooled"))
     assert months == pytest.approx([report.toy_doubling_months(2, growth, i) for i in range(8)], rel=1e-9)
 
 
 @pytest.mark.parametrize(("name", "r"), [("returns-0.7", 0.7), ("returns-0.9", 0.9), ("returns-3", 3.0)])
-def test_o9_o11_pooled_returns_are_the_chain_exactly(name, r):
+def test_pooled_doublings_with_returns_form_the_chain_exactly(name, r):
     days = [doubling.duration_days for doubling in run(Scenario.load(name), 0).doublings]
     assert len(days) >= 5
     assert days == pytest.approx([report.MONTH * report.ratio(r) ** i for i in range(len(days))], rel=1e-9)
 
 
-def test_toes_bring_the_ratio_nearer_to_1_as_the_exponent_says():
+def test_penalty_brings_the_doubling_ratio_nearer_to_1():
     days = [doubling.duration_days for doubling in run(Scenario.load("toes"), 0).doublings]
     ratios = [later / earlier for earlier, later in pairwise(days)]
     assert ratios == pytest.approx([report.ratio(3.0, 0.5)] * len(ratios), rel=1e-6)
 
 
-def test_limits_stretch_doublings_as_falling_returns_say():
+def test_doublings_towards_a_limit_equal_falling_returns():
     law = Scenario.load("limits").growth
     result = run(Scenario.load("limits"), 0)
     efforts = [2.0 ** report.effort_to(n, law.r, law.limit_doublings, 20_000) for n in range(8)]
@@ -85,7 +85,7 @@ def test_limits_stretch_doublings_as_falling_returns_say():
     assert (result.pace.name, result.long_run.kind) == ("undecided", "fizzle"), "no software lies beyond the limit"
 
 
-def test_whole_papers_approach_the_closed_form_at_first_order():
+def test_whole_papers_converge_to_the_closed_form_at_first_order():
     """Papers halved in size k times and written 2^k times as fast: the error of the end halves with them."""
     growth_of_papers, doublings, halvings = 2.7, 7, range(6)
     exact = sum(report.toy_doubling_months(2, growth_of_papers, i) for i in range(doublings))
@@ -100,14 +100,14 @@ def test_whole_papers_approach_the_closed_form_at_first_order():
 
 
 @pytest.mark.parametrize("k", [0.75, 0.9])
-def test_o19_training_runs_form_the_series(k):
+def test_training_runs_form_the_geometric_series(k):
     runs = [e for e in run(Scenario.load(f"retraining-{k:g}"), 0).events if isinstance(e, TrainingRequested)]
     assert [event.run_days for event in runs] == pytest.approx([2 * report.MONTH * k**n for n in range(len(runs))])
     back_to_back = runs[15].day + runs[15].run_days - runs[0].day
     assert back_to_back == pytest.approx(2 * report.MONTH * (1 - k**16) / (1 - k), rel=1e-9)
 
 
-def test_o21_thirty_times_is_three_times_shorter_and_ten_times_better():
+def test_training_runs_of_gain_30_are_3_times_shorter_and_10_times_better():
     changes = {
         "training__gain": 30.0,
         "training__speedup_exponent": math.log(3) / math.log(30),
@@ -121,7 +121,7 @@ def test_o21_thirty_times_is_three_times_shorter_and_ten_times_better():
 
 
 @pytest.mark.parametrize("team", [2, 6, 12])
-def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
+def test_world_throughput_equals_the_machine_repairman(team):
     """N researchers, exponential thinking and experiments on c GPUs: the birth-death chain's throughput."""
     gpus, days, papers_per_day = 4, 2.0, 0.25
     scenario = Scenario().replace(
@@ -150,7 +150,7 @@ def test_researchers_who_share_gpus_are_machines_that_wait_for_repair(team):
     assert abs(np.mean(throughput) - expected) < half + 0.003 * expected
 
 
-def test_duplicates_imply_toes_where_many_share_little_ground():
+def test_duplicates_with_few_open_questions_imply_a_penalty():
     crowded = toy("toy-exponential", 8, literature__open_questions=5)
     roomy = toy("toy-exponential", 8, literature__open_questions=100_000)
     assert run(crowded, 1).duplicate_share > 0.7
@@ -160,7 +160,7 @@ def test_duplicates_imply_toes_where_many_share_little_ground():
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
-def test_a_doubling_comes_when_papers_and_weighted_duplicates_reach_the_effort_of_the_law(weight):
+def test_doubling_needs_the_papers_and_weighted_duplicates_of_the_law(weight):
     """Doubling n needs 2 (2^n - 1) papers; of d duplicates (1 - weight) d are written on top, to a paper."""
     marks = [
         event
@@ -173,7 +173,7 @@ def test_a_doubling_comes_when_papers_and_weighted_duplicates_reach_the_effort_o
     assert marks[-1].duplicates > 20
 
 
-def test_the_two_camps_differ_as_they_say():
+def test_frontier_experiments_fill_the_cluster_and_delay_doublings():
     """Near-frontier experiments fill the cluster, experiments of fixed size leave it as it was; the seeds are paired.
 
     The delay of doubling 8 is above 0 by a one-sided t test on 4 pairs: false-alarm rate 0.1%.
@@ -196,7 +196,7 @@ def test_the_two_camps_differ_as_they_say():
         assert fast.limited_by == "researchers"
 
 
-def test_priority_sharing_takes_gpus_from_the_researchers_while_a_run_trains():
+def test_priority_partitioning_gives_gpus_of_research_to_training():
     scenario = Scenario().replace(
         cluster__partitioning="priority",
         cluster__training_share=0.5,

@@ -1,4 +1,4 @@
-"""Inputs, the exact answer, and what the library makes of them: what battery and properties share."""
+"""Inputs of attention, their exact outputs and those of torch, for the conformance suite and the property tests."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 KINDS = ("normal", "peaky", "huge", "offset", "equal")
 RESULTS = ("out", "dq", "dk", "dv")
 WRITTEN_OUT = ("eager", "compile")
-"""These keep their logits in the inputs' type, and are as right as that can be; the others keep them in fp32."""
+"""Families with logits in the dtype of the inputs; the others keep them in fp32."""
 SHAPES = [
     *(Shape(2, 2, length, length, 32) for length in (1, 2)),
     *(Shape(1, 2, *lengths, 32) for lengths in ((77, 77), (1, 200), (200, 1), (2, 1), (9, 5))),
     *(Shape(1, 1, *lengths, 32) for lengths in ((200, 200), (333, 333), (77, 333), (333, 77))),
 ]
 FEW = [Shape(1, 1, 77, 77, 32), Shape(1, 1, 33, 2, 32)]
-"""Where a shape takes seconds: torch.compile compiles each anew, and Triton's interpreter is 10,000 times slower."""
+"""Families that take seconds: torch.compile compiles each shape, and Triton's interpreter is 10,000 times slower."""
 
 
 class Case(NamedTuple):
@@ -60,7 +60,7 @@ def arrays(shape: Shape, kind: str, dtype: str) -> list[np.ndarray]:
 
 @functools.cache
 def one_thread() -> Any:
-    """Return torch, or skip the test. One thread, as everything is measured: two wait for each other in tiny calls."""
+    """Return torch with one thread, or skip the test: in small calls two threads wait for each other."""
     torch = pytest.importorskip("torch", reason="torch is not installed: nothing can be measured against it")
     torch.set_num_threads(1)
     return torch
@@ -154,9 +154,9 @@ def check(
     problem: Problem,
     where: str,
 ) -> None:
-    """Hold results against the exact ones: a multiple of SDPA's own error, or of rounding where that is more.
+    """Assert that errors are within a multiple of SDPA's own error, or of rounding if that is larger.
 
-    Where the library itself is not finite, nothing is asked.
+    If the library itself is not finite, nothing is checked.
     """
     multiples = (problem.tolerance, problem.worst_row)
     for result, got, theirs, floor in zip(RESULTS, errors(results, exact), library, allowed, strict=False):

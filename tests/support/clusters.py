@@ -20,7 +20,7 @@ def trace(name: str) -> Path:
     return shared_file(f"traces/{name}")
 
 
-class Luck:
+class SeededStreams:
     """Random streams by decision and owner, as in the simulator."""
 
     def __init__(self, seed: int) -> None:
@@ -34,16 +34,16 @@ class Luck:
         return self.generators[key]
 
 
-class Script:
+class ScriptedStreams:
     """Random streams that give failures after the times of a list, then never again."""
 
     def __init__(self, *lives: float) -> None:
         self.lives = list(lives)
-        self.asked: list[tuple[str, int | str]] = []
+        self.requests: list[tuple[str, int | str]] = []
         self.scales: list[float] = []
 
     def get(self, name: str, who: int | str = 0) -> Any:
-        self.asked.append((name, who))
+        self.requests.append((name, who))
         return self
 
     def exponential(self, scale: float) -> float:
@@ -51,17 +51,17 @@ class Script:
         return self.lives.pop(0) if self.lives else float("inf")
 
 
-class Diary:
+class NotificationRecorder:
     """A listener that records its notifications."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, str, int]] = []
+        self.notifications: list[tuple[float, str, int]] = []
 
     def job_started(self, job: Job) -> None:
-        self.told.append((job.env.now, "started", job.number))
+        self.notifications.append((job.env.now, "started", job.number))
 
     def job_stopped(self, job: Job) -> None:
-        self.told.append((job.env.now, "stopped", job.number))
+        self.notifications.append((job.env.now, "stopped", job.number))
 
 
 def params(**changes: Any) -> ClusterParams:

@@ -8,7 +8,7 @@ from agents.workforce import Workforce
 
 
 def form_cohort(workforce: Workforce, researchers: Iterable[Researcher]) -> Cohort:
-    """Replace individuals of a workforce by one cohort, with their papers and experiments as they stand.
+    """Replace individuals of a workforce by one cohort, with their present papers and experiments.
 
     The cohort has the number of the first of them.
     """

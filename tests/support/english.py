@@ -104,7 +104,7 @@ def texts_of_module(source: str) -> list[tuple[int, str]]:
     """Return the docstrings, comments and messages of a Python module, each with its line number.
 
     A message is a string of at least four words; a value that is put into it counts as one word. Strings of
-    JavaScript are left out.
+    JavaScript and of Python code are left out.
     """
     tree = ast.parse(source)
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -117,10 +117,22 @@ def texts_of_module(source: str) -> list[tuple[int, str]]:
         if (
             text
             and "=>" not in text
+            and not _is_python(text)
             and (id(node) in docs or (len(re.findall(r"[A-Za-z]{2,}", text)) >= _WORDS_OF_A_MESSAGE and " " in text))
         ):
             found.append((getattr(node, "lineno", 0), inspect.cleandoc(text)))
     return sorted(found)
+
+
+def _is_python(text: str) -> bool:
+    """Return whether a text of several lines is Python code."""
+    if "\n" not in text.strip():
+        return False
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _text_of(node: ast.AST) -> str:

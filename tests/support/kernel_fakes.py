@@ -1,4 +1,4 @@
-"""A machine whose kernels take the time that their parameters say, at once and without noise."""
+"""A fake machine: the parameters of a kernel fix its time, without a delay and without noise."""
 
 import json
 from collections.abc import Callable
@@ -31,13 +31,13 @@ class FakeFamily:
 
     def __init__(self, name: str, choices: dict[str, tuple[int, ...]], dtypes: tuple[str, ...], lines: int) -> None:
         self.name, self.lines = name, lines
-        self._choices, self._dtypes = choices, dtypes
+        self.choices, self.dtypes = choices, dtypes
 
     def unavailable_reason(self, machine: Machine, problem: Problem) -> str | None:
-        return None if problem.dtype in self._dtypes else f"it supports {', '.join(self._dtypes)}, not {problem.dtype}"
+        return None if problem.dtype in self.dtypes else f"it supports {', '.join(self.dtypes)}, not {problem.dtype}"
 
     def space(self, machine: Machine, problem: Problem) -> ParameterSpace:
-        return ParameterSpace(self._choices, {name: values[0] for name, values in self._choices.items()})
+        return ParameterSpace(self.choices, {name: values[0] for name, values in self.choices.items()})
 
     def library(self, candidate: Candidate, problem: Problem) -> str:
         raise NotImplementedError
@@ -110,7 +110,7 @@ class FakeBench:
 
 
 class World:
-    """What the fake machine is like, and which candidates it saw."""
+    """Properties of the fake machine, and the candidates that it received."""
 
     def __init__(self) -> None:
         self.seen: list[Candidate] = []

@@ -1,4 +1,4 @@
-"""What the tests of search and proposers share: a template whose whole table is known, and sessions over it."""
+"""Objects that tests of search and proposers share: a template with a known table of outcomes, and its sessions."""
 
 import json
 import sys
@@ -74,7 +74,7 @@ def session(
 
 
 def timed(speedup: float, held_out: bool = False) -> tuple[Timing, ...]:
-    """Every tuned (or held-out) shape with one and the same speed-up."""
+    """Return every tuned (or held-out) shape with the same speed-up."""
     shapes = CAUSAL.held_out if held_out else CAUSAL.tuned
     return tuple(Timing(shape=shape, held_out=held_out, calls=1, pairs=((100.0, 100 * speedup),)) for shape in shapes)
 
@@ -93,20 +93,20 @@ def speed(values: Mapping[str, Value]) -> float:
 
 
 def is_wrong(candidate: Candidate) -> bool:
-    """Two fifths of the template, some of them for a reason."""
+    """Return whether a candidate is wrong: two fifths of the template, some of them by a rule."""
     values = candidate.values
     coarse = values["degree"] == 3 and values["rescale"] == "never"
     return coarse or sha256(f"{candidate.digest} luck".encode()).digest()[0] < 88
 
 
 class Surface:
-    """An evaluator that knows every outcome at once; it counts how often it is asked."""
+    """An evaluator that returns known outcomes at once, and counts its calls."""
 
     def __init__(self) -> None:
         self.asked: list[Candidate] = []
 
     def evaluate(self, candidate: Candidate) -> TrialOutcome:
-        """The outcome, always the same."""
+        """Return the same outcome for the same candidate."""
         self.asked.append(candidate)
         if candidate.source:
             return TrialOutcome("failed to build", "kernel.cpp:1: error: no such thing", cpu_s=0.5)
@@ -116,7 +116,7 @@ class Surface:
 
 
 def main(path: str, name: str, seed: str, budget: str) -> None:
-    """A search in a process of its own that says each trial's number on its output."""
+    """A search in a separate process that prints the number of each trial."""
 
     def watch(trial: Trial, progress: SearchProgress) -> None:
         print(trial.number, flush=True)
@@ -140,14 +140,14 @@ def history(**more: Any) -> History:
 
 
 def template(why: str = "larger tiles", expects: float = 1.2, **parameters: object) -> str:
-    """What a model answers who wants these parameters."""
+    """Return the answer of a model that proposes these parameters."""
     return json.dumps({"family": "tiles", "parameters": parameters, "expects": expects, "why": why})
 
 
 def searched(
     path: Path, endpoint: Endpoint, budget: int = 9, foreign: bool = False
 ) -> tuple[list[Trial], SearchEnd | None]:
-    """The trials and the end of a search by whoever answers."""
+    """Return the trials and the end of a search with the answers of an endpoint."""
     trace = Trace(path)
     here = session(proposer="llm", budget=budget)
     end = search(trace, here, LanguageModelProposer(endpoint), Surface(), SPACES, source_allowed=foreign)

@@ -1,4 +1,4 @@
-"""Traces of searches that nobody ran, along a known curve; ``synthetic-not-measured.jsonl`` is one of them.
+"""Synthetic traces of searches along a known curve; ``synthetic-not-measured.jsonl`` is one of them.
 
 Run as ``python -m tests.support.known_speedup_curve`` to write that file anew.
 """
@@ -18,11 +18,11 @@ FILE = Path(__file__).with_name("synthetic-not-measured.jsonl")
 WORKLOAD = "causal/bf16/both"
 ROOFLINE: dict[str, Any] = {"gflops": {"bf16": 1000.0, "fp32": 180.0}, "copy_gbs": 16.0}
 FRACTION = 0.25
-"""Of the roofline that SDPA reaches: the cap is 4."""
+"""Share of the roofline that SDPA reaches, so that the cap is 4."""
 
 
 def known(n: np.ndarray, ceiling: float, exponent: float, onset: float) -> np.ndarray:
-    """log S(n)."""
+    """Return log S(n)."""
     return ceiling * np.maximum(0.0, 1 - np.maximum(n / onset, 1.0) ** -exponent)
 
 
@@ -58,7 +58,7 @@ def timed(
 
 @cache
 def standard_ns(shape: Shape, problem: Problem, fraction: float = FRACTION) -> float:
-    """What SDPA takes."""
+    """Return the time of SDPA [ns]."""
     rate: float
     copied: float
     rate, copied = ROOFLINE["gflops"][problem.dtype], ROOFLINE["copy_gbs"]
@@ -122,7 +122,7 @@ def searches(
     noise: float = 0.01,
     full_name: str = WORKLOAD,
 ) -> list[Line]:
-    """Repeated searches: each has luck of its own, each measurement noise."""
+    """Return repeated searches: each has its own variation, and each measurement has noise."""
     chance = np.random.default_rng(seed)
     n = np.arange(1, length + 1)
     lines: list[Line] = []

@@ -8,7 +8,6 @@ from typing import Any
 import mesa
 import numpy as np
 from simpy import Event, Timeout
-from simpy.events import EventPriority
 
 from agents.cohort.cohort import Cohort
 from agents.literature import Literature
@@ -58,10 +57,7 @@ class SmallLab:
         return alarm
 
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
-        event = Event(self.clock)
-        event.callbacks.append(callback)
-        event._ok, event._value = True, None
-        self.clock.schedule(event, EventPriority(3))
+        self.clock.at_end_of_instant(callback)
 
     def rng_for(self, decision: str, who: int) -> np.random.Generator:
         if (decision, who) not in self._streams:

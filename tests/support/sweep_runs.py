@@ -84,9 +84,9 @@ class KillingCallback:
         self._chance, self._die_at = random.Random(seed), die_at
 
     def start(self, design: Design) -> LocalWorkerPool:
-        crew = LocalWorkerPool(design, 2)
+        pool = LocalWorkerPool(design, 2)
         self._kill(0)  # before the worker is ready
-        return crew
+        return pool
 
     def __call__(self, progress: Progress) -> None:
         if self._chance.random() < 0.02:
@@ -102,13 +102,13 @@ class KillingCallback:
             os.kill(running[which], signal.SIGKILL)
 
 
-def roughly(design_file: str, folder: str, seed: str, die_at: str) -> None:
+def kill_at_random(design_file: str, folder: str, seed: str, die_at: str) -> None:
     """Run a design, and kill workers and the command."""
     design, rough = load_design(design_file), KillingCallback(int(seed), int(die_at))
     sweep(design, Path(folder), lambda: rough.start(design), False, rough, quietly)
 
 
-def on_nodes(design_file: str, folder: str, address: str, victim: str) -> None:
+def kill_dask_process(design_file: str, folder: str, address: str, victim: str) -> None:
     """Run a design on a Dask cluster, and kill one of its processes after a quarter of the runs."""
     design, alive = load_design(design_file), [int(victim)]
 
@@ -136,13 +136,13 @@ def interrupted_while_loading(design_file: str, folder: str, module: str) -> Non
     for name in [name for name in sys.modules if name.startswith("experiments.sweep.") and name.split(".")[2] != "cli"]:
         del sys.modules[name]
 
-    class Press:
+    class InterruptingFinder:
         def find_spec(self, name: str, path: object = None, target: object = None) -> None:
             if name == module:
                 sys.meta_path.remove(self)
                 os.kill(os.getpid(), signal.SIGINT)
 
-    sys.meta_path.insert(0, Press())
+    sys.meta_path.insert(0, InterruptingFinder())
     sys.exit(main(["sweep", design_file, "--out", folder, "--workers", "1"]))
 
 

@@ -49,7 +49,7 @@ def session(
 
 
 def standard_ns(of: MeasurementSession, shape: Shape) -> float:
-    """What SDPA takes: twice the least that the machine could."""
+    """Return the time of SDPA: twice the minimum of the machine."""
     return 2 * flops(shape, of.problem) / GFLOPS
 
 
@@ -135,7 +135,7 @@ def trial(
 
 
 def trials(of: MeasurementSession, gains: Iterable[float | None]) -> list[Line]:
-    """One trial a gain; None is a candidate that was wrong."""
+    """Return one trial for each gain; None stands for a wrong candidate."""
     return [
         trial(of, number, gain, "wrong" if gain is None else "passed", failed_on="" if gain else "ragged lengths")
         for number, gain in enumerate(gains, start=1)
@@ -143,7 +143,7 @@ def trials(of: MeasurementSession, gains: Iterable[float | None]) -> list[Line]:
 
 
 def ended(of: MeasurementSession, trials: int) -> SearchEnd:
-    """Its budget is spent."""
+    """Return the end of a search with a spent budget."""
     return SearchEnd(session=of.session, reason="the budget is spent", trials=trials)
 
 

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def transposed(tensor: Tensor) -> Tensor:
-    """As projections of a model leave them: (batch, length, heads, size) in memory."""
+    """Use the layout of the projections of a model: (batch, length, heads, size) in memory."""
     return tensor.transpose(1, 2).contiguous().transpose(1, 2)
 
 
 def every_second(tensor: Tensor) -> Tensor:
-    """Every second row and head of something larger."""
+    """Use every second row and head of a larger tensor."""
     batch, heads, length, size = tensor.shape
     large = tensor.new_full((batch, 2 * heads, 2 * length, size), float("nan"))
     view = large[:, ::2, 1::2]
@@ -24,7 +24,7 @@ def every_second(tensor: Tensor) -> Tensor:
 
 
 def cut_out(tensor: Tensor) -> Tensor:
-    """Rows inside longer rows."""
+    """Use parts of longer rows."""
     large = tensor.new_full((*tensor.shape[:-1], tensor.shape[-1] + 5), float("nan"))
     view = large[..., 3:-2]
     view.copy_(tensor)
@@ -32,7 +32,7 @@ def cut_out(tensor: Tensor) -> Tensor:
 
 
 def columns(tensor: Tensor) -> Tensor:
-    """Rows whose numbers do not lie next to each other."""
+    """Use rows with numbers that are not adjacent."""
     return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
 
 

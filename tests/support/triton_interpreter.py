@@ -1,5 +1,7 @@
-"""What the Triton family does in Triton's interpreter, besides the battery: run by test_triton.py, in a process of its
-own, since Triton reads TRITON_INTERPRET when it is first imported."""
+"""Tests of the Triton family in Triton's interpreter, in addition to the conformance suite.
+
+test_triton.py runs them in a separate process, because Triton reads TRITON_INTERPRET when it is first imported.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,13 +33,13 @@ def hold(
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("rows", "columns"), TILES)
-def test_tiles_of_any_size(rows: int, columns: int, causal: bool) -> None:
+def test_interpreter_any_tile_size_agrees_with_float64(rows: int, columns: int, causal: bool) -> None:
     tiles: dict[str, Any] = {"q_block": rows, "k_block": columns, "back_q_block": columns, "back_k_block": rows}
     hold(Shape(1, 1, 45, 51, 32), causal, **tiles)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_head_sizes(size: int) -> None:
+def test_interpreter_any_head_size_agrees_with_float64(size: int) -> None:
     hold(Shape(1, 1, 20, 20, size), True, q_block=16, k_block=16)
 
 
@@ -48,11 +50,11 @@ def test_head_sizes(size: int) -> None:
         ("columns", "expanded", "transposed", "every second"),
     ],
 )
-def test_inputs_laid_out_otherwise(layouts: tuple[str, ...]) -> None:
+def test_interpreter_any_layout_agrees_with_float64(layouts: tuple[str, ...]) -> None:
     hold(Shape(2, 2, 18, 20, 16), False, layouts, dtype="fp16", q_block=32, k_block=32)
 
 
-def test_a_head_that_is_too_large_is_refused() -> None:
+def test_interpreter_too_large_head_is_refused() -> None:
     q = tensor([[[[0.0] * 160]]], "fp32")
     with pytest.raises(ValueError, match="head size 160 is more than 128"):
         kernel_of("triton", Problem("fp32", "forward", causal=False)).forward(q, q, q)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simpy import Event
 
-from agents.cohort import cohort as cohort_module
-from agents.cohort.cohort import Cohort
+from agents.cohort.cohort import Cohort, ExperimentBatch, draw_hypergeometric
 from agents.phases import Phase
 from agents.researcher import Researcher
 from agents.workforce import Workforce
@@ -18,7 +17,7 @@ from tests.support.cohorts import form_cohort
 from tests.support.properties import examples
 from tests.support.small_lab import SmallLab, check
 
-QUICK: dict[str, Any] = {"papers_per_month": 60.0, "experiment_gpu_days": 0.1, "experiment_days": 0.05}
+FAST_PAPERS: dict[str, Any] = {"papers_per_month": 60.0, "experiment_gpu_days": 0.1, "experiment_days": 0.05}
 
 
 def cohort_of(size: int, number: int = 1, **changes: Any) -> tuple[SmallLab, Cohort]:
@@ -41,7 +40,9 @@ def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher
 # --- a cohort of one ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("changes", [{}, QUICK, QUICK | {"writing_share": 0.0}, QUICK | {"timing": "whole"}])
+@pytest.mark.parametrize(
+    "changes", [{}, FAST_PAPERS, FAST_PAPERS | {"writing_share": 0.0}, FAST_PAPERS | {"timing": "whole"}]
+)
 @pytest.mark.parametrize("error", [0.0, 0.1])
 def test_cohort_of_one_equals_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
     lab, _ = cohort_of(1, number=7, leap_tolerance=error, **changes)
@@ -61,7 +62,9 @@ def test_cohort_of_one_equals_the_individual_draw_by_draw(changes: dict[str, Any
 # --- many ----------------------------------------------------------------------------------------------
 
 STEP = st.tuples(
-    st.sampled_from(["rest", "wake", "grow", "hire", "advance", "advance", "absorb", "pause", "gpus"]),
+    st.sampled_from(
+        ["pause", "resume", "grow", "add individual", "advance", "advance", "absorb", "pause individual", "gpus"]
+    ),
     st.integers(1, 25),
 )
 
@@ -79,11 +82,16 @@ STEP = st.tuples(
 def test_cohort_keeps_researchers_papers_and_experiments(
     steps: list[tuple[str, int]], error: float, timing: str, writing: float, cost: float, seed: int
 ) -> None:
-    changes = QUICK | {"timing": timing, "writing_share": writing, "experiment_gpu_days": cost, "experiment_gpus": 2}
+    changes = FAST_PAPERS | {
+        "timing": timing,
+        "writing_share": writing,
+        "experiment_gpu_days": cost,
+        "experiment_gpus": 2,
+    }
     lab, cohort = cohort_of(20, seed=seed, leap_tolerance=error, gpus=6, **changes)
     individuals: list[Researcher] = []
     for name, number in steps:
-        take(lab, cohort, individuals, name, number)
+        apply_step(lab, cohort, individuals, name, number)
         check(lab, cohort, individuals)
         assert cohort.size == cohort.active + cohort.count[Phase.PAUSED] + cohort.inactive_pending
     cohort.resume(cohort.size - cohort.active)
@@ -98,18 +106,18 @@ def test_cohort_keeps_researchers_papers_and_experiments(
         assert done == lab.papers + writing_up, "every paper but those that are written up had its experiment"
 
 
-def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str, number: int) -> None:
-    if name == "rest":
+def apply_step(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str, number: int) -> None:
+    if name == "pause":
         cohort.pause(min(number, cohort.active))
-    elif name == "wake":
+    elif name == "resume":
         cohort.resume(min(number, cohort.size - cohort.active))
     elif name == "grow":
         cohort.grow(number)
-    elif name == "hire":
+    elif name == "add individual":
         individuals.append(Researcher(lab.model, lab, 1000 + len(individuals) + number, None))
     elif name == "absorb" and individuals:
         cohort.absorb(individuals.pop(number % len(individuals)))
-    elif name == "pause" and individuals:
+    elif name == "pause individual" and individuals:
         researcher = individuals[number % len(individuals)]
         researcher.pause() if researcher.active else researcher.resume()
     elif name == "gpus":
@@ -120,13 +128,13 @@ def take(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str
 
 
 def test_cohort_pauses_and_resumes_entirely() -> None:
-    lab, cohort = cohort_of(50, leap_tolerance=0.05, gpus=3, **QUICK)
+    lab, cohort = cohort_of(50, leap_tolerance=0.05, gpus=3, **FAST_PAPERS)
     run(lab, 2.0, cohort, [])
     cohort.pause(50)
     assert cohort.active == 0
     run(lab, 30.0, cohort, [])
     papers = lab.papers
-    assert cohort.count[Phase.PAUSED] == 50, "experiments went on without them, and nobody wrote"
+    assert cohort.count[Phase.PAUSED] == 50, "their experiments ended, and no paper was written"
     run(lab, 30.0, cohort, [])
     assert lab.papers == papers
     cohort.resume(50)
@@ -140,11 +148,11 @@ def test_cohort_defers_pause_until_after_publication(writing_share: float) -> No
     lab, cohort = cohort_of(10, leap_tolerance=0.3, writing_share=writing_share)
     seen = []
 
-    def house_nobody() -> None:
+    def remove_all_gpus() -> None:
         cohort.pause(cohort.active)
         seen.append((cohort.active, cohort.pending_pauses, cohort.count[Phase.PUBLISH]))
 
-    lab.on_publish = house_nobody
+    lab.on_publish = remove_all_gpus
     lab.clock.advance(1000.0)
     (after,) = seen
     assert after[0] == 0 and 0 < after[1] == after[2]
@@ -159,13 +167,13 @@ def test_cohort_cancels_deferred_pauses_on_resume() -> None:
     lab, cohort = cohort_of(10, leap_tolerance=0.5, timing="whole")
     lab.next_step = 3.0
 
-    def house_all_or_nobody() -> None:
+    def toggle_all_gpus() -> None:
         if cohort.active:
             cohort.pause(cohort.active)
         else:
             cohort.resume(10)
 
-    lab.on_publish = house_all_or_nobody
+    lab.on_publish = toggle_all_gpus
     lab.clock.advance(365 / 12 + 1e-6)
     assert [finding.papers for finding in lab.findings] == [3, 3, 3, 1], "no more at once than bring the next step"
     check(lab, cohort, [])
@@ -175,7 +183,7 @@ def test_cohort_cancels_deferred_pauses_on_resume() -> None:
 def test_cohort_resume_during_publication_reaches_all() -> None:
     """Without writing, researchers that lost their GPUs pause with their results before others publish."""
     for seed in range(30):
-        lab, cohort = cohort_of(40, seed=seed, leap_tolerance=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
+        lab, cohort = cohort_of(40, seed=seed, leap_tolerance=0.4, gpus=2, **FAST_PAPERS | {"writing_share": 0.0})
         run(lab, 1.0, cohort, [])
         cohort.pause(min(cohort.active, 20))
         lab.on_publish = lambda cohort=cohort: cohort.resume(cohort.size - cohort.active)
@@ -183,23 +191,61 @@ def test_cohort_resume_during_publication_reaches_all() -> None:
         assert cohort.active == 40
 
 
-# --- who is chosen ---------------------------------------------------------------------------------------
+# --- choice of researchers ---------------------------------------------------------------------------------------
 
 
-def test_cohort_choice_without_alternatives_draws_nothing() -> None:
-    _, cohort = cohort_of(3)
-
-    cohort._rng = lambda _: object()  # type: ignore[method-assign,assignment,return-value]  # draws nothing
-    assert cohort._choose((4, 0, 5), 9) == (4, 0, 5)
-    assert cohort._choose((0, 7, 0), 3) == (0, 3, 0)
-    assert cohort._choose((4, 2), 0) == (0, 0)
+def paused_by_activity(cohort: Cohort) -> tuple[int, int, int]:
+    """Numbers of researchers that lost their GPUs while they thought, wrote and waited for experiments."""
+    return cohort.thinking.paused, cohort.writing.paused, cohort.inactive_pending
 
 
-def test_cohort_choice_is_uniform() -> None:
+def mixed_cohort(size: int = 40) -> tuple[SmallLab, Cohort]:
+    """A cohort of which some researchers think, some write and some wait for their experiments."""
+    lab = SmallLab(gpus=6, experiment_gpu_days=0.5, experiment_days=0.5, papers_per_month=20.0, writing_share=0.4)
+    cohort = Cohort(lab.model, lab, 1)
+    cohort.grow(size)
+    lab.clock.advance(2.0)
+    return lab, cohort
+
+
+def draws_of_pauses(lab: SmallLab) -> dict[str, Any]:
+    """State of the random stream of pauses, which each draw changes."""
+    return dict(lab.rng_for("housing", 1).bit_generator.state)
+
+
+def test_cohort_pause_without_alternatives_draws_nothing() -> None:
+    lab, cohort = cohort_of(9)
+    before = draws_of_pauses(lab)
+    cohort.pause(3)
+    assert paused_by_activity(cohort) == (3, 0, 0), "all researchers think"
+    assert draws_of_pauses(lab) == before
+    lab, cohort = mixed_cohort()
+    cohort.pause(0)
+    assert paused_by_activity(cohort) == (0, 0, 0)
+    cohort.pause(40)
+    assert min(paused_by_activity(cohort)) > 0 and sum(paused_by_activity(cohort)) == 40
+    assert draws_of_pauses(lab) == before
+    cohort.resume(40)
+    cohort.pause(20)
+    assert draws_of_pauses(lab) != before
+
+
+def test_cohort_pause_chooses_researchers_uniformly() -> None:
     """Means and variances of a multivariate hypergeometric distribution, within 4.5 standard errors."""
-    _, cohort = cohort_of(1)
-    groups, number, times = (5, 20, 0, 15), 12, 20_000
-    drawn = np.array([cohort._choose(groups, number) for _ in range(times)])
+    _, cohort = mixed_cohort()
+    count = cohort.count
+    groups, number, times = (
+        (count[Phase.THINK], count[Phase.WRITE], count[Phase.QUEUE] + count[Phase.RUN]),
+        12,
+        20_000,
+    )
+    assert min(groups) >= 3, "the test needs three groups"
+    found = []
+    for _ in range(times):
+        cohort.pause(number)
+        found.append(paused_by_activity(cohort))
+        cohort.resume(number)
+    drawn = np.array(found)
     assert np.all(drawn.sum(1) == number)
     assert np.all((drawn >= 0) & (drawn <= groups))
     share = np.array(groups) / 40
@@ -209,16 +255,16 @@ def test_cohort_choice_is_uniform() -> None:
 
 
 @pytest.mark.parametrize("scale", [10**8, 10**10, 10**15])
-def test_cohort_choice_of_billions_has_the_right_moments(scale: int) -> None:
+def test_draw_hypergeometric_of_billions_has_the_right_moments(scale: int) -> None:
     stream = np.random.default_rng(1)
     good, bad, number = 3 * scale, 7 * scale, 2 * scale
-    drawn = np.array([cohort_module._draw(stream, good, bad, number) for _ in range(500)], dtype=float)
-    sd = math.sqrt(number * 0.21)  # at most, and 0.89 of it where nobody is drawn twice
+    drawn = np.array([draw_hypergeometric(stream, good, bad, number) for _ in range(500)], dtype=float)
+    sd = math.sqrt(number * 0.21)  # at most, and 0.89 of it if no one is drawn twice
     assert abs(drawn.mean() - 0.3 * number) < 5 * sd / math.sqrt(500)
     assert 0.8 * sd < drawn.std() < 1.1 * sd
-    assert cohort_module._draw(stream, good, 0, number) == number
-    assert cohort_module._draw(stream, 0, bad, number) == 0
-    assert cohort_module._draw(stream, good, bad, good + bad) == good
+    assert draw_hypergeometric(stream, good, 0, number) == number
+    assert draw_hypergeometric(stream, 0, bad, number) == 0
+    assert draw_hypergeometric(stream, good, bad, good + bad) == good
 
 
 # --- several experiments as one job ------------------------------------------------------------------------
@@ -229,7 +275,7 @@ class Waiting:
 
     def __init__(self, count: int, mean_gpu_days: float) -> None:
         self.count = count
-        self.payload = cohort_module.ExperimentBatch(mean_gpu_days, 1.0, 0)
+        self.payload = ExperimentBatch(mean_gpu_days, 1.0, 0)
 
 
 @examples(100)
@@ -251,7 +297,7 @@ def test_cohort_job_of_many_tasks_is_bounded(waiting: int, mean: float, error: f
 
 
 def test_cohort_without_leap_error_publishes_single_papers() -> None:
-    lab, cohort = cohort_of(100, gpus=4, **QUICK)
+    lab, cohort = cohort_of(100, gpus=4, **FAST_PAPERS)
     run(lab, 10.0, cohort, [])
     assert lab.papers > 100
     assert all(finding.papers == 1 for finding in lab.findings)
@@ -260,14 +306,14 @@ def test_cohort_without_leap_error_publishes_single_papers() -> None:
 # --- individuals and cohorts ----------------------------------------------------------------------------
 
 
-def people(lab: SmallLab, individuals: int) -> Workforce:
+def workforce_of(lab: SmallLab, individuals: int) -> Workforce:
     lab.max_individuals = individuals
     return Workforce(lab.model, lab, None)  # type: ignore[arg-type]
 
 
 def test_workforce_above_its_limit_becomes_a_cohort_at_the_end_of_the_instant() -> None:
-    lab = SmallLab(gpus=3, **QUICK)
-    population = people(lab, 10)
+    lab = SmallLab(gpus=3, **FAST_PAPERS)
+    population = workforce_of(lab, 10)
     population.set_active(10)
     lab.clock.advance(2.0)
     phases = dict(lab.census.count)
@@ -285,8 +331,8 @@ def test_workforce_above_its_limit_becomes_a_cohort_at_the_end_of_the_instant() 
 
 
 def test_cohort_absorbs_paused_individuals_as_paused() -> None:
-    lab = SmallLab(gpus=2, **QUICK)
-    population = people(lab, 20)
+    lab = SmallLab(gpus=2, **FAST_PAPERS)
+    population = workforce_of(lab, 20)
     population.set_active(20)
     lab.clock.advance(2.0)
     population.set_active(5)
@@ -299,7 +345,7 @@ def test_cohort_absorbs_paused_individuals_as_paused() -> None:
     run(lab, 3.0, cohort, [])
 
 
-def test_cohort_start_over_relabels_dropped_papers_only() -> None:
+def test_cohort_start_over_relabels_only_dropped_papers() -> None:
     lab, cohort = cohort_of(10, timing="whole")
     lab.clock.advance(5.0)
     cohort.pause(4)
@@ -318,8 +364,8 @@ def test_cohort_absorb_cancels_the_timer_of_the_individual() -> None:
     cohort = Cohort(lab.model, lab, 5)
     lab.clock.advance(3.0)
     cohort.absorb(researcher)
-    told: list[Event] = []
-    lab.clock.timeout(365 / 12).callbacks.append(told.append)
+    fired: list[Event] = []
+    lab.clock.timeout(365 / 12).callbacks.append(fired.append)
     lab.clock.advance(100.0)
     assert {finding.researcher for finding in lab.findings} == {5}
-    assert researcher.papers == 0 and told
+    assert researcher.papers == 0 and fired

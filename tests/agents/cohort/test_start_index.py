@@ -11,7 +11,7 @@ from agents.cohort.start_index import StartIndexSampler
 
 
 class Places:
-    """A stream that answers these numbers."""
+    """A random stream that returns these numbers."""
 
     def __init__(self, *numbers: float) -> None:
         self.numbers = list(numbers)
@@ -26,7 +26,7 @@ def test_start_index_one_label_draws_nothing() -> None:
     assert [begun.take(3, Places()), begun.take(7, Places())] == [7, 7]
     assert begun.count == 0
     begun.add(1, 9)
-    assert begun.take(1, Places()) == 9, "whoever left is forgotten"
+    assert begun.take(1, Places()) == 9, "taken labels are removed"
 
 
 def test_start_index_take_returns_a_present_label() -> None:
@@ -83,14 +83,14 @@ def test_start_index_merging_draws_labels_by_weight() -> None:
         begun.take(1, stream)
         labels, counts = zip(*begun.by_label, strict=True)
         assert counts == pytest.approx((4 * 0.95, 10 * 0.95, 6 * 0.95)), "19 of 20 are left"
-        assert labels[2] == 4, "an odd one stays as it is"
+        assert labels[2] == 4, "a label without a partner stays as it is"
         seen += [labels[0] == 0, labels[1] == 2]
     assert np.all(np.abs(seen - [500, 1000]) < 4 * np.sqrt([375, 500]))
 
 
 @pytest.mark.slow
 def test_start_index_count_is_exact_after_a_million_turns() -> None:
-    """As many come as leave, in batches of any size; the weights shrink by 10^100 hundreds of times."""
+    """Add as many labels as are taken, in batches of any size; the weights shrink by 10^100 hundreds of times."""
     stream, begun = np.random.default_rng(1), StartIndexSampler()
     begun.add(1000, 0)
     sizes = stream.integers(1, 1000, size=500_000).tolist()

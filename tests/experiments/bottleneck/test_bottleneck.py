@@ -66,7 +66,7 @@ def measured(small):
 
 
 SHARP = ces.CesFit(log_labour=0.0, log_compute=0.0, log_scale=0.0, alpha=0.5, rho=-15.0, error=0.0)
-"""A CES in papers that researchers alone, and that GPUs alone, allow."""
+"""A CES of the papers that researchers alone allow and that GPUs alone allow."""
 
 
 @pytest.mark.parametrize("cost", [0.1, 0.45, 2.0])
@@ -74,11 +74,11 @@ def test_elasticities_equal_those_of_the_machine_repairman(cost, monkeypatch):
     """Load far below balance, at balance and far beyond; exact values are differences of the rate of the chain."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 800)
     scenario = repairman(cost)
-    plan = bottleneck._plan_elasticities(scenario, setting_at(scenario, 0.0, 1.0))
+    plan = bottleneck.plan_elasticities(scenario, setting_at(scenario, 0.0, 1.0))
     owners, servers = [each.researchers for each in plan.labour], [each.gpus for each in plan.compute]
     assert (owners, servers) == ([19, 32], [6, 10])
     runs = [{each: OutputSample.run(scenario, each, seed) for each in plan.settings} for seed in range(6)]
-    found = bottleneck._summarize_point(plan, bottleneck._OutputLaw(SHARP, 1.0), runs)
+    found = bottleneck.summarize_point(plan, bottleneck.OutputLaw(SHARP, 1.0), runs)
     exact = repairman_elasticities(owners, servers, (24, 8), think=1.0, service=cost)
     for each, truth in zip((found.labour, found.compute), exact, strict=True):
         half = stats.t.ppf(0.995, 5) * np.std(each.each, ddof=1) / math.sqrt(6)
@@ -87,17 +87,17 @@ def test_elasticities_equal_those_of_the_machine_repairman(cost, monkeypatch):
 
 
 def test_elasticities_of_cohorts_and_individuals_equal_those_of_the_machine_repairman(monkeypatch):
-    """At the corner, with ten times as many of both: there a cohort moves in leaps."""
+    """At the balance point, with ten times as many of both: a cohort then moves in leaps."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.BALANCED", ObservationWindow(1.5, 1.2))
     scenario = repairman(0.45, researcher__initial=240, cluster__gpus=160)
     base, seeds = setting_at(scenario, 0.0, 1.0), range(5)
     assert (base.one_by_one, base.gpus) == (True, 80)
     exact = repairman_elasticities((190, 305), (63, 101), (240, 80), think=1.0, service=0.45)
     for one_by_one in (True, False):
-        plan = bottleneck._plan_elasticities(scenario, base._replace(one_by_one=one_by_one))
+        plan = bottleneck.plan_elasticities(scenario, base._replace(one_by_one=one_by_one))
         assert [each[:3] for each in plan.settings[:4]] == [(0, 190, 80), (0, 305, 80), (0, 240, 63), (0, 240, 101)]
         runs = [{each: OutputSample.run(scenario, each, seed) for each in plan.settings} for seed in seeds]
-        found = bottleneck._summarize_point(plan, bottleneck._OutputLaw(SHARP, 1.0), runs)
+        found = bottleneck.summarize_point(plan, bottleneck.OutputLaw(SHARP, 1.0), runs)
         for each, truth in zip((found.labour, found.compute), exact, strict=True):
             half = stats.t.ppf(0.995, 4) * np.std(each.each, ddof=1) / math.sqrt(5)
             assert half < 0.15, "too wide for a test"
@@ -108,7 +108,7 @@ def test_setting_of_a_large_team_is_a_cohort_in_all_compared_labs():
     lab = Scenario()
     for doublings, one_by_one in ((1.5, True), (2.0, False), (8.0, False)):
         base = setting_at(lab, doublings, 0.5)
-        for setting in bottleneck._plan_elasticities(lab, base).settings:
+        for setting in bottleneck.plan_elasticities(lab, base).settings:
             assert setting.one_by_one is one_by_one
             followed = setting.researchers <= steady_state_scenario(lab, setting).run.max_individuals
             assert followed is one_by_one
@@ -131,7 +131,7 @@ def test_quasi_static_lab_has_fixed_software_and_the_given_gpus(monkeypatch):
         assert held.papers == pytest.approx(
             held.written * world.active_researchers ** (scenario.growth.parallel_penalty - 1)
         )
-        # Little's law of the GPUs: those that are busy are papers a day times the GPU-days that each held
+        # Little's law: the mean number of busy GPUs is papers per day times the GPU-days of a paper
         assert 0 < held.written * held.cost_ratio * setting.gpu_days < setting.gpus
 
 
@@ -187,7 +187,7 @@ def test_sigma_of_a_small_lab_is_near_zero(measured):
 
 
 def test_study_with_a_penalty_has_consistent_table_sentence_and_ceiling(small, monkeypatch):
-    """p = .5: past the corner more researchers bring nothing, below it the ceiling is that of papers to the p."""
+    """p = .5: beyond the balance point more researchers add nothing; below it the ceiling is that of papers^p."""
     monkeypatch.setattr("experiments.bottleneck.steady_state.PAPERS", 300)
     found = study(small.replace(growth__parallel_penalty=0.5), [0.0, 4.0], range(2))
     fixed, _, frontier = found.cases
@@ -219,7 +219,7 @@ def test_cost_adjusted_papers_corrects_only_if_gpus_limit_output():
             "work over cost"
         )
         assert cost_adjusted_papers(7.0, idle, cost_ratio, SHARP, idle) == pytest.approx(7, rel=1e-4), (
-            "GPUs wait whatever they cost"
+            "GPUs idle at any cost of experiments"
         )
     assert cost_adjusted_papers(7.0, fewer, 2.0, SHARP, full, 0.5) == pytest.approx(7 * 2 * 2**0.5, rel=1e-3)
     assert 8 < cost_adjusted_papers(7.0, balanced, 1.25, SHARP, balanced) < 7 * 1.25
@@ -232,14 +232,14 @@ def test_cost_adjusted_papers_corrects_only_if_gpus_limit_output():
 
 def test_path_has_an_additional_point_near_balance():
     lab, asked = Scenario(), [0.0, 2.0, 4.0, 6.0, 8.0]
-    found = {s: bottleneck._path_settings(lab, asked, s) for s in (0.0, 0.5, 1.0)}
+    found = {s: bottleneck.path_settings(lab, asked, s) for s in (0.0, 0.5, 1.0)}
     assert [[each.doublings for each in path] for path in found.values()] == [asked, asked, [0, 2, 3, 4, 6, 8]]
-    assert [bottleneck._nearest_to_balance(path).doublings for path in found.values()] == [4, 6, 3]
+    assert [bottleneck.nearest_to_balance(path).doublings for path in found.values()] == [4, 6, 3]
     assert [each.window for each in found[1.0]] == [IDLE, IDLE, BALANCED, FULL, FULL, FULL]
-    assert [each.doublings for each in bottleneck._path_settings(lab, [0.0, 2.0], 1.0)] == [0, 2], (
+    assert [each.doublings for each in bottleneck.path_settings(lab, [0.0, 2.0], 1.0)] == [0, 2], (
         "never beyond the path"
     )
-    assert [each.doublings for each in bottleneck._path_settings(lab, [4.0, 8.0], 1.0)] == [4, 8]
+    assert [each.doublings for each in bottleneck.path_settings(lab, [4.0, 8.0], 1.0)] == [4, 8]
 
 
 def test_estimate_returns_students_interval():

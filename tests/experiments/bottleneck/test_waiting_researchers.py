@@ -1,4 +1,4 @@
-"""Researchers who only wait for GPUs do not lower the output of a fixed lab with a parallelization penalty."""
+"""Test that researchers who wait for GPUs do not lower the output of a lab with a parallelization penalty."""
 
 import itertools
 
@@ -19,7 +19,7 @@ TEAMS = (512, 1024, 2048, 4096)
 
 
 @pytest.mark.slow
-def test_researchers_who_only_wait_for_gpus_do_not_lower_output_in_the_world():
+def test_world_output_does_not_fall_with_waiting_researchers():
     """Four cohorts of one seed; the relative error of some 900 papers is 1%, false alarms at 4 sigma below 1e-4."""
     base = setting_at(FULL, 0.0, 1.0)._replace(
         gpus=128, one_by_one=False, window=ObservationWindow(2.0, 1.0), window_days=30.0

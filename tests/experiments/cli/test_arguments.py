@@ -20,7 +20,7 @@ from experiments.cli.arguments import load_scenario
     ],
     ids=str,
 )
-def test_a_change_that_recalibrates_is_named(settings, words):
+def test_recalibration_since_names_the_changed_parameters(settings, words):
     sentence = load_scenario("lab", settings).recalibration_since(load_scenario("lab", []))
     assert bool(sentence) == bool(words)
     assert all(word in sentence for word in words), sentence

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input is one sentence on stderr and exit code 2, and nothing is written."""
+"""Test that any error of the input prints one sentence on stderr, exits with code 2 and writes nothing."""
 
 import json
 import os
@@ -119,7 +119,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_sentence_and_exit_code_2(asara, tmp_path, case):
+def test_command_with_bad_input_prints_one_sentence_and_exits_with_2(asara, tmp_path, case):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "latin.toml").write_bytes(b'description = "caf\xe9"\n')
@@ -136,7 +136,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(asara, tmp_path, case):
 
 
 @pytest.mark.parametrize("line", ["run toy-fizzle --out new/run", "replay good.csv --gpus 4 --out new/waits.csv"])
-def test_a_place_that_cannot_be_written_is_found_before_the_run(asara, tmp_path, monkeypatch, line):
+def test_command_with_an_unwritable_output_exits_before_the_run(asara, tmp_path, monkeypatch, line):
     def read_only(**_: object) -> None:
         raise OSError(30, "Read-only file system")
 
@@ -149,7 +149,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_run(asara, tmp_path,
     assert not (tmp_path / "new").exists()
 
 
-def test_another_package_called_agents_is_named(tmp_path):
+def test_command_with_another_agents_package_names_it(tmp_path):
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "__init__.py").write_text("")
     script = (
@@ -165,7 +165,7 @@ def test_another_package_called_agents_is_named(tmp_path):
     assert found.stderr.count("\n") == 1
 
 
-def test_an_error_of_ours_is_not_called_the_users(monkeypatch):
+def test_command_with_an_internal_error_raises_it(monkeypatch):
     def fault(*_: object, **__: object) -> None:
         raise ValueError("a fault of ours")
 
@@ -174,7 +174,7 @@ def test_an_error_of_ours_is_not_called_the_users(monkeypatch):
         app.main(["scenarios"])
 
 
-def test_a_sentence_is_one_line_whatever_was_typed(capsys, monkeypatch):
+def test_error_message_with_line_breaks_is_printed_as_one_line(capsys, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise InputError("two\nlines")
 
@@ -201,18 +201,18 @@ def test_a_sentence_is_one_line_whatever_was_typed(capsys, monkeypatch):
         ("cluster__queue='easy'", "easy"),
     ],
 )
-def test_a_setting_as_people_type_it_is_read(setting, value):
+def test_setting_in_any_number_format_is_parsed(setting, value):
     name = setting.partition("=")[0]
     found = load_scenario("lab", [setting]).flat()[name]
     assert (found, type(found)) == (value, type(value))
 
 
 @pytest.mark.parametrize("text", ["1,000", "1e3", "1000", "+1000", "1000.0"])
-def test_an_option_as_people_type_it_is_read(asara, text):
+def test_option_in_any_number_format_is_parsed(asara, text):
     assert json.loads(asara("mc", "successor", "--json", "--n", text).out)["n"] == 1000
 
 
-def test_whole_numbers_with_an_exponent_are_read_in_files(asara, tmp_path):
+def test_scenario_file_with_whole_numbers_in_exponent_form_is_read(asara, tmp_path):
     (tmp_path / "mine.toml").write_text("[cluster]\ngpus = 1e3\n")
     assert load_scenario(str(tmp_path / "mine.toml"), []).cluster.gpus == 1000
     (tmp_path / "design.toml").write_text(
@@ -230,19 +230,19 @@ def test_whole_numbers_with_an_exponent_are_read_in_files(asara, tmp_path):
         ("sweep mine.toml", FILES["design.toml"].replace("[64, 128]", "[0]")),
     ],
 )
-def test_a_file_with_a_byte_order_mark_is_read(asara, tmp_path, line, text):
+def test_scenario_file_with_a_byte_order_mark_is_read(asara, tmp_path, line, text):
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8-sig")
     answer = asara(*line.split())
     assert "TOML" not in answer.err
     assert answer.code == 0 or "cluster__gpus = 0" in answer.err
 
 
-def test_tables_of_a_scenario_are_its_blocks():
+def test_scenario_blocks_equal_those_of_the_parameters():
     assert dict.fromkeys(BLOCKS) == dict.fromkeys(parameter.block for parameter in parameters().values())
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_is_a_sentence_with_the_name_of_the_file(asara, monkeypatch, full_disk):
+def test_command_on_a_full_disk_prints_one_sentence_with_the_file_name(asara, monkeypatch, full_disk):
     lines = [
         "run toy-fizzle --set run__max_doublings=2 --out new",
         "mc successor --n 1000 --out new",
@@ -276,7 +276,7 @@ def full_disk():
 
 
 @pytest.mark.slow
-def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stderr_empty(tmp_path):
+def test_command_with_a_missing_glyph_and_unwritable_home_prints_no_warning(tmp_path):
     (tmp_path / "my läb 🚀.toml").write_text("[run]\nmax_doublings = 2\n", encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": "/proc/1", "MPLCONFIGDIR": "/proc/1"}
     found = subprocess.run(
@@ -300,7 +300,7 @@ def test_a_font_without_a_character_and_a_home_that_cannot_be_written_leave_stde
         ("replay FILE --gpus 4 --out new/waits.csv", LOG),
     ],
 )
-def test_a_file_whose_name_is_not_utf_8_is_read(asara, tmp_path, line, text):
+def test_scenario_file_with_a_name_not_in_utf_8_is_read(asara, tmp_path, line, text):
     name = os.fsdecode(b"my\xff.toml")
     (tmp_path / name).write_text(text, encoding="utf-8")
     answer = asara(*(word.replace("FILE", name) for word in line.split()))

@@ -8,7 +8,7 @@ from experiments.storage.run_store import read_run
 from sim.reporters import REPORTERS
 
 
-def test_it_says_that_it_is_the_fluid_and_has_no_seed(asara):
+def test_run_fluid_prints_its_engine_and_no_seed(asara):
     answer = asara("run", "toy-explosion", "--engine", "fluid", "--seed", 7)
     assert answer.code == 0
     assert answer.out.startswith("toy-explosion (engine: fluid, no randomness and so no seed)")
@@ -16,11 +16,11 @@ def test_it_says_that_it_is_the_fluid_and_has_no_seed(asara):
     assert asara("run", "toy-explosion", "--engine", "fluid").out == answer.out
 
 
-def test_a_world_is_told_by_its_seed(asara):
+def test_run_world_prints_its_seed(asara):
     assert "(seed 7)" in asara("run", "toy-fizzle", "--engine", "world", "--seed", 7).out
 
 
-def test_json_names_the_engine(asara):
+def test_run_fluid_json_contains_the_engine(asara):
     found = json.loads(asara("run", "lab", "--engine", "fluid", "--until", "100", "--json").out)
     assert (found["engine"], found["seed"], found["ending"]) == ("fluid", None, "horizon")
     assert found["day"] == 100
@@ -28,7 +28,7 @@ def test_json_names_the_engine(asara):
 
 
 @pytest.mark.parametrize("name", ["lab", "returns-3", "retraining-0.9"])
-def test_it_writes_a_folder_like_any_run_the_same_each_time(asara, tmp_path, name):
+def test_run_fluid_twice_writes_equal_files(asara, tmp_path, name):
     for folder in ("one", "two"):
         assert asara("run", name, "--engine", "fluid", "--out", folder).code == 0
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
@@ -50,7 +50,7 @@ def test_it_writes_a_folder_like_any_run_the_same_each_time(asara, tmp_path, nam
         (["--engine", "fluid", "--set", "training__gpus=5000"], "training__gpus = 5000 GPUs"),
     ],
 )
-def test_what_it_cannot_do_is_one_sentence(asara, tmp_path, arguments, sentence):
+def test_run_fluid_of_an_unsupported_option_prints_one_sentence(asara, tmp_path, arguments, sentence):
     answer = asara("run", "lab", *arguments, "--out", "folder")
     assert answer.code == 2
     assert sentence in answer.err

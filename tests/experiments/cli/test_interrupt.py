@@ -19,7 +19,7 @@ SCENARIO = ["run", "toy-fizzle", "--seed", "1"]
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""From the keyboard, from a batch system, from a terminal that is closed."""
+"""Signals of the keyboard, of a batch system, and of a closed terminal."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def send(number: int) -> None:
     signal.raise_signal(number)
 
 
-def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
+def signal_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGINT) -> None:
     @contextmanager
     def progress(log: str) -> Iterator[OnProgress]:
         def show(progress: Progress) -> None:
@@ -51,7 +51,7 @@ def press_on_day(day: float, times: int, monkeypatch: pytest.MonkeyPatch, number
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_run_after_the_first_signal_keeps_the_run_so_far(asara, tmp_path, monkeypatch, number):
-    press_on_day(250, 1, monkeypatch, number)
+    signal_on_day(250, 1, monkeypatch, number)
     before = signal.getsignal(number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert answer.code == 2
@@ -64,7 +64,7 @@ def test_run_after_the_first_signal_keeps_the_run_so_far(asara, tmp_path, monkey
 
 
 def test_run_interrupted_without_out_reports_that_nothing_was_written(asara, tmp_path, monkeypatch):
-    press_on_day(50, 1, monkeypatch)
+    signal_on_day(50, 1, monkeypatch)
     answer = asara(*SCENARIO, "--json")
     assert answer.code == 2
     assert answer.err == "asara: interrupted at day 50; nothing was written without --out\n"
@@ -73,8 +73,8 @@ def test_run_interrupted_without_out_reports_that_nothing_was_written(asara, tmp
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
-    press_on_day(50, 2, monkeypatch, number)
+def test_run_after_the_second_signal_stops_at_once(asara, tmp_path, monkeypatch, number):
+    signal_on_day(50, 2, monkeypatch, number)
     answer = asara(*SCENARIO, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == "asara: stopped; nothing more was written\n"
@@ -100,15 +100,15 @@ def test_the_second_stops_at_once(asara, tmp_path, monkeypatch, number):
         ("sweep quick --out new", "experiments.sweep.actions.sweep", "interrupted; no run is stored in new"),
     ],
 )
-def test_a_request_to_stop_in_a_long_command_is_answered(asara, monkeypatch, number, line, place, answer):
+def test_long_command_after_a_signal_prints_its_answer(asara, monkeypatch, number, line, place, answer):
     monkeypatch.setattr(place, lambda *_, **__: send(number))
     found = asara(*line.split())
     assert found.code == 2
     assert found.err.splitlines()[-1].startswith(f"asara: {answer}")
 
 
-def test_a_signal_that_is_ignored_stays_ignored(asara, tmp_path, monkeypatch):
-    press_on_day(50, 1, monkeypatch, signal.SIGHUP)
+def test_run_with_an_ignored_signal_continues(asara, tmp_path, monkeypatch):
+    signal_on_day(50, 1, monkeypatch, signal.SIGHUP)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
     try:
         answer = asara(*SCENARIO, "--until", 60, "--out", "kept")
@@ -118,7 +118,7 @@ def test_a_signal_that_is_ignored_stays_ignored(asara, tmp_path, monkeypatch):
     assert run_store.read_run(tmp_path / "kept").summary["day"] == 60
 
 
-def test_a_run_on_a_terminal_shows_how_it_goes_and_can_be_interrupted(tmp_path):
+def test_run_on_a_terminal_shows_progress_and_can_be_interrupted(tmp_path):
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "experiments.cli.app", *SCENARIO, "--set", "run__sample_days=0.001", "--json"]
     with subprocess.Popen(
@@ -150,7 +150,7 @@ def _rest_of(terminal: int) -> bytes:
     try:
         while part := os.read(terminal, 4096):
             rest += part
-    except OSError:  # how Linux says that the other end was closed
+    except OSError:  # Linux reports with this error that the other end was closed
         pass
     os.close(terminal)
     return rest

@@ -35,7 +35,7 @@ def test_line_without_measurements_is_uncalibrated():
     assert kernels_line(result.kernels) == "Kernels: uncalibrated, speed-up 1."
 
 
-def test_line_of_a_search_that_found_nothing_shows_a_factor_of_one(tmp_path):
+def test_line_of_a_search_without_a_gain_shows_a_factor_of_one(tmp_path):
     flat = write(tmp_path / "flat.jsonl", search(session_of("flat"), [-0.1] * 8, winner=-0.1))
     found = run(LAB.replace(kernels__measurements=str(flat), kernels__attention_share=0.5), 2)
     assert kernels_line(found.kernels).startswith("Kernels: 1x attention after 0 candidates (measured")

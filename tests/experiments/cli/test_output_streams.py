@@ -1,4 +1,4 @@
-"""Whatever standard output is, each command that writes files writes them, and ends with a code that tells so."""
+"""Test that commands write their files for any standard output, and that the exit code reports a failure to print."""
 
 import io
 import json
@@ -81,7 +81,7 @@ def make() -> Iterator[Callable[[str], Any]]:
 @pytest.mark.parametrize(
     ("command", "stream"), [*((each, "full") for each in COMMANDS), *(("replay", each) for each in STREAMS)]
 )
-def test_files_are_written_whatever_stdout_is(tmp_path, monkeypatch, capsys, make, command, stream):
+def test_command_writes_files_for_any_stdout(tmp_path, monkeypatch, capsys, make, command, stream):
     line, files = COMMANDS[command]
     _prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -95,7 +95,7 @@ def test_files_are_written_whatever_stdout_is(tmp_path, monkeypatch, capsys, mak
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_files_are_written_whatever_stderr_is(tmp_path, monkeypatch, capsys, make, stream):
+def test_command_writes_files_for_any_stderr(tmp_path, monkeypatch, capsys, make, stream):
     line, files = COMMANDS["replay"]
     _prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -105,7 +105,7 @@ def test_files_are_written_whatever_stderr_is(tmp_path, monkeypatch, capsys, mak
     assert capsys.readouterr().out
 
 
-def test_analyse_writes_its_report_onto_a_full_stdout(tmp_path, monkeypatch, capsys, make):
+def test_analyse_with_a_full_stdout_writes_its_report(tmp_path, monkeypatch, capsys, make):
     _prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(["sweep", "design.toml", "--engine", "fluid", "--workers", "1", "--out", "new"]) == 0
@@ -117,14 +117,14 @@ def test_analyse_writes_its_report_onto_a_full_stdout(tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize("line", ["scenarios", "explain cluster__gpus", "--help", "fit --published"])
 @pytest.mark.parametrize("stream", STREAMS)
-def test_commands_that_only_print_end_without_a_traceback(tmp_path, monkeypatch, capsys, make, line, stream):
+def test_printing_command_with_any_stdout_prints_no_traceback(tmp_path, monkeypatch, capsys, make, line, stream):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdout", make(stream))
     assert main(line.split()) == STREAMS[stream][1]
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_json_on_an_ascii_terminal_is_escaped_and_changes_no_text(tmp_path, monkeypatch, make):
+def test_json_on_an_ascii_terminal_is_escaped(tmp_path, monkeypatch, make):
     monkeypatch.chdir(tmp_path)
     out = make("ascii")
     monkeypatch.setattr(sys, "stdout", out)
@@ -135,7 +135,7 @@ def test_json_on_an_ascii_terminal_is_escaped_and_changes_no_text(tmp_path, monk
 
 @pytest.mark.parametrize("columns", ["0", "40", "1", "-5", "many"])
 @pytest.mark.parametrize("line", ["run toy-fizzle", "explain", "mc successor --n 1000", "scenarios", "fit --published"])
-def test_output_on_any_width_is_there_and_cuts_no_value(tmp_path, monkeypatch, capsys, columns, line):
+def test_output_at_any_width_truncates_no_value(tmp_path, monkeypatch, capsys, columns, line):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", columns)
     assert main(line.split()) == 0
@@ -144,7 +144,7 @@ def test_output_on_any_width_is_there_and_cuts_no_value(tmp_path, monkeypatch, c
     assert "\u2026" not in shown
 
 
-def test_a_stream_that_failed_drops_text_and_keeps_the_reason(make):
+def test_safe_stream_after_a_failure_drops_text_and_keeps_the_reason(make):
     stream = SafeStream(make("full"))
     assert stream.write("lost") == 4
     stream.flush()
@@ -153,14 +153,14 @@ def test_a_stream_that_failed_drops_text_and_keeps_the_reason(make):
     assert stream.failure.strerror == "No space left on device"
 
 
-def test_a_reader_that_has_gone_is_not_a_failure(make):
+def test_safe_stream_with_a_closed_reader_has_no_failure(make):
     stream = SafeStream(make("reader gone"))
     stream.write("not read")
     stream.flush()
     assert stream.failure is None
 
 
-def test_streams_are_as_before_after_a_command_that_wrote_all():
+def test_safe_streams_restores_the_original_streams():
     before = sys.stdout, sys.stderr
     with safe_streams():
         assert sys.stdout is not before[0]
@@ -179,7 +179,7 @@ SHELL = {
 
 
 @pytest.mark.parametrize("redirection", SHELL)
-def test_a_command_in_a_shell_writes_its_file(tmp_path, redirection):
+def test_command_with_a_shell_redirection_writes_its_file(tmp_path, redirection):
     _prepare(tmp_path)
     log, out = tmp_path / "log.csv", tmp_path / "new.csv"
     line = f"{sys.executable} -m experiments.cli.app replay {log} --gpus 4 --out {out}"
@@ -197,7 +197,7 @@ def test_a_command_in_a_shell_writes_its_file(tmp_path, redirection):
     assert "Exception" not in found.stderr
 
 
-def test_a_run_in_the_posix_locale_shows_what_it_can(tmp_path):
+def test_run_in_the_posix_locale_replaces_unsupported_characters(tmp_path):
     environment = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
     found = subprocess.run(
         [sys.executable, "-m", "experiments.cli.app", "run", "toy-explosion", "--out", str(tmp_path / "new")],

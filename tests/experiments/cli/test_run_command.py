@@ -51,7 +51,7 @@ def no_such_number(word: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["toy-explosion"], ["returns-0.7"], ["lab", "--until", "3"]])
-def test_json_is_one_object_with_these_keys_and_nothing_else(asara, arguments):
+def test_run_json_is_one_object_with_the_documented_keys(asara, arguments):
     answer = asara("run", *arguments, "--json", "--seed", 5)
     assert (answer.code, answer.err) == (0, "")
     found = json.loads(answer.out, parse_constant=no_such_number)
@@ -65,7 +65,7 @@ def test_json_is_one_object_with_these_keys_and_nothing_else(asara, arguments):
         assert list(doubling) == ["n", "day", "duration_days", "papers", "researchers"]
 
 
-def test_json_says_what_the_run_gave(asara):
+def test_run_json_equals_the_result_of_run(asara):
     found = json.loads(asara("run", "toy-explosion", "--json", "--seed", 5).out)
     result = run(Scenario.load("toy-explosion"), seed=5)
     assert found["digest"] == result.digest
@@ -75,7 +75,7 @@ def test_json_says_what_the_run_gave(asara):
     assert sum(found["time_shares"].values()) == pytest.approx(1)
 
 
-def test_a_number_that_is_not_finite_is_null(asara):
+def test_run_json_has_null_for_numbers_that_are_not_finite(asara):
     # Work at once, all of it deployed: doublings that speed up faster than any finite r makes them.
     found = json.loads(asara("run", "toy-explosion", "--json", "--until", 60).out)
     assert found["pace"] == "undecided"
@@ -84,7 +84,7 @@ def test_a_number_that_is_not_finite_is_null(asara):
     assert found["r_implied"] is None
 
 
-def test_settings_reach_the_run(asara):
+def test_run_settings_change_the_scenario(asara):
     settings = ["--set", "run__max_doublings=4", "--set", "researcher__timing=pooled", "--set", "run__sample_days=2"]
     found = json.loads(asara("run", "toy-fizzle", "--json", *settings).out)
     assert [round(doubling["duration_days"] * 12 / 365, 6) for doubling in found["doublings"]] == [2, 3, 4.5, 6.75]
@@ -92,16 +92,16 @@ def test_settings_reach_the_run(asara):
     assert (stopped["ending"], stopped["day"]) == ("horizon", 100)
 
 
-def test_the_default_is_the_lab(asara):
+def test_run_without_a_name_uses_the_lab(asara):
     assert json.loads(asara("run", "--until", 1, "--json").out)["scenario"] == "lab"
 
 
-def test_a_file_is_a_scenario(asara, tmp_path):
+def test_run_of_a_file_uses_its_scenario(asara, tmp_path):
     (tmp_path / "mine.toml").write_text('description = "Mine."\n[run]\nhorizon_days = 2\n')
     assert json.loads(asara("run", "mine.toml", "--json").out)["scenario"] == "mine"
 
 
-def test_a_run_is_told_in_words(asara):
+def test_run_prints_pace_and_long_run_in_words(asara):
     answer = asara("run", "toy-explosion", "--seed", 1)
     assert (answer.code, answer.err) == (0, "")
     words = " ".join(answer.out.split())
@@ -114,7 +114,7 @@ def test_a_run_is_told_in_words(asara):
     assert "\x1b" not in answer.out
 
 
-def test_a_long_table_shows_its_ends(asara):
+def test_run_table_of_many_doublings_shows_the_first_and_last(asara):
     answer = asara("run", "returns-3", "--set", "run__max_doublings=60", "--set", "growth__r=1.0", "--until", 9999)
     rows = [line.split()[0] for line in answer.out.splitlines() if line.strip()[:1].isdigit() or "..." in line]
     assert len(rows) == MAX_ROWS + 1
@@ -122,7 +122,7 @@ def test_a_long_table_shows_its_ends(asara):
     assert (rows[0], rows[-1]) == ("1", "60")
 
 
-def test_scenarios_are_listed_with_their_sources(asara):
+def test_scenarios_lists_names_and_sources(asara):
     shown = asara("scenarios").out
     listed = json.loads(asara("scenarios", "--json").out)["scenarios"]
     assert [row["name"] for row in listed] == shipped_scenarios()
@@ -130,16 +130,16 @@ def test_scenarios_are_listed_with_their_sources(asara):
 
 
 @pytest.mark.parametrize("name", parameters())
-def test_every_parameter_is_explained(asara, name):
+def test_explain_describes_every_parameter(asara, name):
     answer = asara("explain", name)
     words = " ".join(answer.out.split())
     assert answer.code == 0
     for part in ("default", "unit", "allowed", "source", f"--set {name}="):
         assert part in words
-    assert parameters()[name].source, "say where the number comes from"
+    assert parameters()[name].source, "each parameter needs a source"
 
 
-def test_explain_understands_less_than_the_full_name(asara):
+def test_explain_accepts_a_part_of_the_name(asara):
     assert asara("explain", "first_run_days").out == asara("explain", "training__first_run_days").out
     assert asara("explain", "horizon_days").out == asara("explain", "run__horizon_days").out
     both = asara("explain", "gpus").out
@@ -152,11 +152,11 @@ def test_explain_lists_every_parameter(asara):
     assert all(name in shown for name in parameters())
 
 
-def test_version(asara):
+def test_version_option_prints_the_version(asara):
     assert asara("--version").out.startswith("asara 0.")
 
 
-def test_help_loads_nothing_heavy():
+def test_help_imports_no_heavy_package():
     script = (
         "import sys; from experiments.cli.app import main; main(['--help']);"
         "print([m for m in ('mesa', 'simpy', 'numpy', 'matplotlib', 'pyarrow', 'pydantic') if m in sys.modules])"

@@ -28,21 +28,21 @@ def on_a_terminal(line: str, **environment: str) -> bytes:
         try:
             while part := os.read(ours, 4096):
                 shown += part
-        except OSError:  # how Linux says that the other end was closed
+        except OSError:  # Linux reports with this error that the other end was closed
             pass
     os.close(ours)
     assert process.returncode == 0, shown
     return shown
 
 
-def test_a_run_on_a_terminal_shows_its_progress():
+def test_run_on_a_terminal_shows_progress():
     shown = on_a_terminal(RUN)
     assert ESCAPE in shown
     assert b"GPUs busy" in shown
 
 
 @pytest.mark.parametrize("environment", [CELL, {"TERM": "dumb"}], ids=["a cell", "a dumb terminal"])
-def test_a_run_in_a_notebook_cell_prints_no_control_codes(environment):
+def test_run_in_a_notebook_cell_prints_no_control_codes(environment):
     shown = on_a_terminal(RUN, **environment)
     assert ESCAPE not in shown
     assert b"GPUs busy" not in shown
@@ -50,7 +50,7 @@ def test_a_run_in_a_notebook_cell_prints_no_control_codes(environment):
 
 
 @pytest.mark.parametrize("line", [RUN, "explain cluster__gpus", "mc successor --n 1000"])
-def test_a_pipe_gets_no_control_codes_even_where_colours_are_forced(line):
+def test_command_in_a_pipe_prints_no_control_codes_with_forced_colours(line):
     command = [sys.executable, "-m", "experiments.cli.app", *line.split()]
     found = subprocess.run(command, capture_output=True, cwd=ROOT, env=os.environ | CELL, check=True)
     assert ESCAPE not in found.stdout + found.stderr

@@ -283,12 +283,12 @@ def test_scenario_of_an_invalid_draw_raises_error_for_that_run_only(tmp_path):
 @pytest.mark.parametrize("name", shipped_designs())
 def test_shipped_designs_can_be_run(name):
     found = load_design(name)
-    assert found.description.count("?") >= 1, "it says what it asks"
+    assert found.description.count("?") >= 1, "the description states the question"
     for number in np.linspace(0, len(found) - 1, 40).astype(int):
         assert isinstance(found.scenario(found.planned(int(number))), Scenario)
 
 
-def test_shipped_designs_are_those_of_the_docs():
+def test_shipped_designs_equal_those_of_the_docs():
     assert shipped_designs() == ["bottlenecks", "quick", "report", "retraining"]
     sizes = {name: len(load_design(name)) for name in shipped_designs()}
     assert sizes == {"bottlenecks": 308, "quick": 128, "report": 512, "retraining": 187}

@@ -13,12 +13,12 @@ PAGE = "before\n<!-- paces -->\nold\n<!-- end -->\nbetween\n<!-- spread -->\n<!-
 
 
 @pytest.mark.parametrize(("team", "doublings"), [(1, 6), (16, 6), (64, 13)])
-def test_the_closed_form_of_the_spread_is_the_sum_of_gamma_variances(team, doublings):
-    expected = oracle.luck_of_the_end(2.0 * team, 1.5, team, doublings)
+def test_coefficient_of_variation_equals_the_sum_of_gamma_variances(team, doublings):
+    expected = oracle.end_day_variation(2.0 * team, 1.5, team, doublings)
     assert variability_page.coefficient_of_variation(team, doublings=doublings) == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_spread_of_a_whole_explosion():
+def test_coefficient_of_variation_of_infinite_doublings_equals_its_limit():
     """Expect (1 - m/2)/sqrt(P (1 - m/4)) for a team of one: 22% of the eight months of the report's explosion."""
     assert variability_page.coefficient_of_variation(1, doublings=math.inf) == pytest.approx(
         0.25 / math.sqrt(2 * 0.625)
@@ -29,7 +29,7 @@ def test_the_spread_of_a_whole_explosion():
 
 
 @pytest.mark.parametrize("team", [1, 2])
-def test_worlds_end_on_the_days_of_the_gamma_law(team):
+def test_world_end_days_have_the_gamma_mean_and_spread(team):
     """Compare mean and spread of 60 Worlds with 99.8% intervals; a paper of the last doubling may begin it."""
     worlds = variability_page.simulated_cell(variability_page.EXPLOSION, team, 60)
     papers, teams = (
@@ -45,7 +45,7 @@ def test_worlds_end_on_the_days_of_the_gamma_law(team):
 
 
 @pytest.mark.parametrize(("r", "team"), [(0.9, 1), (1.1, 1)])
-def test_worlds_have_the_paces_of_the_gamma_law(r, team):
+def test_world_paces_have_the_shares_of_the_gamma_law(r, team):
     worlds, theory = (
         variability_page.simulated_cell(r, team, 50),
         variability_page.theoretical_cell(r, team, 400),
@@ -55,7 +55,7 @@ def test_worlds_have_the_paces_of_the_gamma_law(r, team):
         assert low <= found <= high
 
 
-def test_the_page_is_renewed_between_its_markers_and_the_same_each_time(tmp_path):
+def test_variability_page_is_renewed_between_its_markers_reproducibly(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).write_text(PAGE)
         variability_page.main(tmp_path / name, tmp_path / "pictures" / f"{name}.png", {1: 3, 4: 2}, draws=20)
@@ -68,7 +68,7 @@ def test_the_page_is_renewed_between_its_markers_and_the_same_each_time(tmp_path
     assert variability_page.update_tables(page, []) != page
 
 
-def test_a_page_without_markers_is_refused_before_any_run(tmp_path):
+def test_variability_page_without_markers_is_refused_before_any_run(tmp_path):
     (tmp_path / "page").write_text("nothing")
     with pytest.raises(ValueError, match="lacks the markers of a table"):
         variability_page.main(tmp_path / "page", tmp_path / "image.png", variability_page.TEAMS)

@@ -50,7 +50,7 @@ def dense(series: Series, before: float) -> list[tuple[float, float, float]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_average_with_known_before_is_the_mixture_of_dense_least_squares(seed: int) -> None:
+def test_averaged_fit_with_known_initial_effort_equals_dense_least_squares(seed: int) -> None:
     series = made(seed)
     fit = average(series, 2.0)
     parts = dense(series, 2.0)
@@ -67,7 +67,7 @@ def test_average_with_known_before_is_the_mixture_of_dense_least_squares(seed: i
     assert fit.interval(0.95) == pytest.approx((low, high), abs=1e-6)
 
 
-def test_average_with_unknown_before_weights_each_effort_by_its_likelihood() -> None:
+def test_averaged_fit_with_unknown_initial_effort_weights_by_likelihood() -> None:
     series = made(5)
     found = average(series, None)
     one, other = np.unique(found.befores)[[40, 100]]
@@ -77,12 +77,12 @@ def test_average_with_unknown_before_weights_each_effort_by_its_likelihood() -> 
     assert found.weights.sum() == pytest.approx(1.0)
 
 
-def test_prior_weights_of_the_noise_models_sum_to_1_and_favour_lasting_noise() -> None:
+def test_noise_model_prior_weights_sum_to_1_and_favour_lasting_noise() -> None:
     assert sum(model.weight for model in NOISE_MODELS) == pytest.approx(1.0)
     assert sum(model.weight for model in NOISE_MODELS if model.kind == "lasting") == pytest.approx(0.5)
 
 
-def test_a_series_without_noise_gives_its_r_and_its_effort_before() -> None:
+def test_averaged_fit_without_noise_recovers_r_and_initial_effort() -> None:
     total = np.arange(1.0, 31)
     series = Series(np.ones(30), (7.5 + total) ** 1.3)
     assert average(series, 7.5).interval(0.95) == pytest.approx((1.3, 1.3), abs=1e-5)
@@ -91,7 +91,7 @@ def test_a_series_without_noise_gives_its_r_and_its_effort_before() -> None:
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e6])
-def test_units_of_effort_and_of_performance_do_not_matter(factor: float) -> None:
+def test_averaged_fit_does_not_depend_on_units(factor: float) -> None:
     series = made(3)
     other = Series(series.effort * factor, series.performance / factor)
     for before in (2.0, None):
@@ -101,7 +101,7 @@ def test_units_of_effort_and_of_performance_do_not_matter(factor: float) -> None
 
 
 @pytest.mark.slow
-def test_draws_follow_the_posterior() -> None:
+def test_averaged_fit_draws_have_the_posterior_quantiles() -> None:
     """Kolmogorov-Smirnov at a fixed seed; false-alarm rate 0.1%."""
     fit = average(made(1), None)
     r, before = fit.draw(4000, 11)
@@ -110,7 +110,7 @@ def test_draws_follow_the_posterior() -> None:
     assert np.array_equal(r, fit.draw(4000, 11)[0])
 
 
-def test_advice_keeps_a_stated_effort_that_fits_and_drops_one_that_is_contradicted() -> None:
+def test_recommended_fit_drops_only_a_contradicted_initial_effort() -> None:
     rng = np.random.default_rng(8)
     effort = np.linspace(10, 28, 12)
     series = Series(effort, (83.3 + np.cumsum(effort)) ** 1.55 * np.exp(rng.normal(0, 0.015, 12)))
@@ -121,21 +121,21 @@ def test_advice_keeps_a_stated_effort_that_fits_and_drops_one_that_is_contradict
     assert dropped.fit.interval(0.95)[0] < 1.55 < dropped.fit.interval(0.95)[1]
 
 
-def test_a_series_that_does_not_bend_leaves_r_unbounded() -> None:
+def test_averaged_fit_of_a_straight_series_has_no_upper_bound() -> None:
     rng = np.random.default_rng(2)
     straight = Series(np.ones(12), 2.0 ** (0.1 * np.arange(12) + rng.normal(0, 0.01, 12)))
     assert average(straight, None).unbounded > 0.05
     assert average(straight, 3.0).unbounded == 0
 
 
-def test_rows_without_effort_are_allowed() -> None:
+def test_averaged_fit_accepts_rows_without_effort() -> None:
     series = made(4)
     effort = series.effort.copy()
     effort[5] = 0.0
     assert np.isfinite(average(Series(effort, series.performance), None).interval(0.95)).all()
 
 
-def test_periods_have_their_own_r_and_cover_the_rows() -> None:
+def test_period_fits_have_their_own_r_and_cover_the_rows() -> None:
     x = np.log2(np.arange(1.0, 61))
     series = Series(np.ones(60), 2.0 ** np.where(x < x[29], x, x[29] + 0.5 * (x - x[29])))
     found = periods(series, 0.0, 2)
@@ -144,7 +144,7 @@ def test_periods_have_their_own_r_and_cover_the_rows() -> None:
     assert len(periods(series, 0.0, 100)) == 12
 
 
-def test_what_cannot_be_fitted_is_refused() -> None:
+def test_averaged_fit_of_an_invalid_series_raises() -> None:
     with pytest.raises(ValueError, match="no effort"):
         average(Series(np.array([0.0, 1, 1, 1, 1, 1]), np.arange(1.0, 7)), 0.0)
     with pytest.raises(ValueError, match="rows with effort"):

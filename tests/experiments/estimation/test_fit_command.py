@@ -1,4 +1,4 @@
-"""`asara fit`: the real series gives what it must, bad input one sentence, and forecasts are scored."""
+"""Test `asara fit`: published values of the real series, one sentence for bad input, and scores of forecasts."""
 
 import json
 import tomllib
@@ -42,7 +42,7 @@ def comparison(found: Any, noise: str) -> Any:
     return next(each for each in found["other_assumptions"] if each["noise"] == noise and not each["before_found"])
 
 
-def test_the_speed_run_has_r_081_for_each_record(asara: Any, nanogpt: Path) -> None:
+def test_fit_of_the_speed_run_per_record_has_r_0_81(asara: Any, nanogpt: Path) -> None:
     answer = asara("fit", *by_record(nanogpt), "--date", "date", "--hardware", "fixed", "--json")
     found = json.loads(answer.out)
     assert answer.code == 0
@@ -62,7 +62,7 @@ def test_the_speed_run_has_r_081_for_each_record(asara: Any, nanogpt: Path) -> N
     ]
 
 
-def test_the_speed_run_has_r_084_for_each_contributor(asara: Any, nanogpt: Path, tmp_path: Path) -> None:
+def test_fit_of_the_speed_run_per_contributor_has_r_0_84(asara: Any, nanogpt: Path, tmp_path: Path) -> None:
     answer = asara("fit", nanogpt, "--input", "contributors", "--output", "minutes", "--lower-is-better", "--json")
     found = comparison(json.loads(answer.out), "row")
     assert found["r"] == pytest.approx(0.84, abs=0.01)
@@ -79,7 +79,7 @@ def test_the_speed_run_has_r_084_for_each_contributor(asara: Any, nanogpt: Path,
     assert found["intervals"]["0.95"] == pytest.approx([0.79, 0.89], abs=0.005)
 
 
-def test_a_falling_time_is_fitted_as_the_rising_speed_that_it_is(asara: Any, tmp_path: Path) -> None:
+def test_fit_with_lower_is_better_uses_the_reciprocal(asara: Any, tmp_path: Path) -> None:
     """Minutes of 60 / (3 + n)^0.9 after n efforts of 1, with 3 before: r = 0.9, without any data of others."""
     minutes = [60 / (3.0 + n) ** 0.9 for n in range(30)]
     path = tmp_path / "minutes.csv"
@@ -105,7 +105,7 @@ def short(tmp_path: Path) -> list[str]:
     return [str(path), "--input", "effort", "--output", "speed"]
 
 
-def test_the_headline_says_that_the_answer_depends_on_effort_before_the_first_row(asara: Any, short: list[str]) -> None:
+def test_fit_sentence_reports_dependence_on_initial_effort(asara: Any, short: list[str]) -> None:
     found = json.loads(asara("fit", *short, "--json").out)
     low, high = found["depends_on_before"]
     assert low < 0.75 and high > 1.4
@@ -114,7 +114,7 @@ def test_the_headline_says_that_the_answer_depends_on_effort_before_the_first_ro
     assert found["intervals"]["0.95"][0] < 1.55 < found["intervals"]["0.95"][1]
 
 
-def test_an_advised_fit_is_not_one_that_its_own_test_rejects(asara: Any, short: list[str]) -> None:
+def test_fit_recommends_no_initial_effort_that_its_test_rejects(asara: Any, short: list[str]) -> None:
     found = json.loads(asara("fit", *short, "--before", "0", "--json").out)
     assert found["before_rejected"] and found["before_found"]
     assert "The series contradicts --before 0 (p" in found["sentence"]
@@ -126,7 +126,7 @@ def test_an_advised_fit_is_not_one_that_its_own_test_rejects(asara: Any, short: 
     assert not stated["before_rejected"] and "depends" not in stated["sentence"]
 
 
-def test_hardware_is_only_called_fixed_if_it_is_stated(asara: Any, short: list[str]) -> None:
+def test_fit_sentence_states_fixed_hardware_only_if_given(asara: Any, short: list[str]) -> None:
     unknown, fixed, grew = (
         json.loads(asara("fit", *short, "--before", "83.3", *given, "--json").out)
         for given in ([], ["--hardware", "fixed"], ["--hardware", "grew"])
@@ -142,7 +142,7 @@ def test_hardware_is_only_called_fixed_if_it_is_stated(asara: Any, short: list[s
         assert middle == pytest.approx(found["r"] * (0.5 if found is grew else 1), rel=1e-6)
 
 
-def test_a_hardware_column_is_mixed_with_effort_and_halves_r(asara: Any, short: list[str]) -> None:
+def test_fit_with_a_hardware_column_uses_the_geometric_mean(asara: Any, short: list[str]) -> None:
     """With hardware equal to effort the mix is the effort itself."""
     plain = json.loads(asara("fit", *short, "--hardware", "grew", "--json").out)
     mixed = json.loads(asara("fit", *short, "--hardware-input", "gpus", "--json").out)
@@ -153,12 +153,12 @@ def test_a_hardware_column_is_mixed_with_effort_and_halves_r(asara: Any, short: 
     assert answer.code == 2 and "allowed: unknown, grew" in answer.err
 
 
-def test_sub_periods_are_as_many_as_asked_for(asara: Any, short: list[str]) -> None:
+def test_fit_has_the_requested_number_of_sub_periods(asara: Any, short: list[str]) -> None:
     found = json.loads(asara("fit", *short, "--sub-periods", 2, "--draws", 100, "--json").out)
     assert [each["first_line"] for each in found["sub_periods"]] == [2, 8]
 
 
-def test_seed_and_draws_change_the_bootstrap_and_not_the_advice(asara: Any, short: list[str]) -> None:
+def test_fit_seed_and_draws_do_not_change_the_recommendation(asara: Any, short: list[str]) -> None:
     first, other, more = (
         json.loads(asara("fit", *short, "--seed", seed, "--draws", draws, "--json").out)
         for seed, draws in ((1, 100), (2, 100), (1, 101))
@@ -168,7 +168,7 @@ def test_seed_and_draws_change_the_bootstrap_and_not_the_advice(asara: Any, shor
         assert found["other_assumptions"] != first["other_assumptions"]
 
 
-def test_noise_and_falling_series_give_a_reason_instead_of_a_prior(asara: Any, tmp_path: Path) -> None:
+def test_fit_without_a_usable_prior_gives_the_reason(asara: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     cases = {
         "noise": (rng.lognormal(0, 1, 30), "The data do not constrain r: P(r <= 0) ="),
@@ -193,7 +193,7 @@ def test_noise_and_falling_series_give_a_reason_instead_of_a_prior(asara: Any, t
     assert refused.code == 2 and "fit.toml has no 'distribution'" in refused.err
 
 
-def test_bounds_that_cut_the_prior_are_reported(asara: Any, tmp_path: Path) -> None:
+def test_fit_reports_bounds_that_truncate_the_prior(asara: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "weak.csv"
     path.write_text("x\n" + "".join(f"{value}\n" for value in np.arange(1, 9) ** 0.5 * rng.lognormal(0, 0.2, 8)))
@@ -203,7 +203,7 @@ def test_bounds_that_cut_the_prior_are_reported(asara: Any, tmp_path: Path) -> N
     assert found["uncertainty"]["growth__r"]["values"][0] >= 0.01
 
 
-def test_the_forecast_is_that_of_the_law(asara: Any, tmp_path: Path) -> None:
+def test_fit_forecast_equals_the_law(asara: Any, tmp_path: Path) -> None:
     path = tmp_path / "exact.csv"
     path.write_text("x\n" + "".join(f"{(10.0 + n) ** 0.7}\n" for n in range(1, 31)))
     found = json.loads(asara("fit", path, "--output", "x", "--before", "10", "--json").out)
@@ -212,7 +212,7 @@ def test_the_forecast_is_that_of_the_law(asara: Any, tmp_path: Path) -> None:
         assert [row["times_better"], *row["interval"]] == pytest.approx([exact] * 3, rel=1e-4)
 
 
-def test_what_is_written_is_read_as_an_uncertainty_and_is_the_same_again(asara: Any, good: Path) -> None:
+def test_fit_writes_a_reproducible_uncertainty_file(asara: Any, good: Path) -> None:
     command = ("fit", good, "--input", "work", "--output", "speed", "--date", "day")
     first, second = (asara(*command, "--out", name) for name in ("one", "two"))
     assert first.code == second.code == 0
@@ -223,7 +223,7 @@ def test_what_is_written_is_read_as_an_uncertainty_and_is_the_same_again(asara: 
     assert drawn == pytest.approx(json.loads(Path("one/fit.json").read_text())["intervals"]["0.8"], rel=1e-3)
 
 
-def test_a_fitted_interval_is_an_uncertainty_of_a_sweep(asara: Any, good: Path) -> None:
+def test_sweep_accepts_the_uncertainty_file_of_a_fit(asara: Any, good: Path) -> None:
     assert asara("fit", good, "--input", "work", "--output", "speed", "--out", ".").code == 0
     Path("mine.toml").write_text(
         'base = "returns-0.7"\nengine = "fluid"\nsampling = "sobol"\nn = 16\n'
@@ -238,7 +238,7 @@ def test_a_fitted_interval_is_an_uncertainty_of_a_sweep(asara: Any, good: Path) 
     assert set(table["status"].to_pylist()) == {"ok"}
 
 
-def test_the_terminal_reports_r_its_assumptions_and_reservations(asara: Any, good: Path) -> None:
+def test_fit_prints_r_assumptions_and_warnings(asara: Any, good: Path) -> None:
     answer = asara("fit", good, "--output", "speed", "--luck", "lasting")
     text = " ".join(answer.out.split())
     assert "for each doubling of cumulative effort" in text or "depending on the effort before" in text
@@ -247,7 +247,7 @@ def test_the_terminal_reports_r_its_assumptions_and_reservations(asara: Any, goo
     assert "`--luck` is deprecated" in answer.err
 
 
-def test_few_points_are_reported(tmp_path: Path) -> None:
+def test_fit_of_few_points_warns(tmp_path: Path) -> None:
     path = tmp_path / "short.csv"
     path.write_text("speed\n" + "".join(f"{2.0 ** (0.1 * n)}\n" for n in range(10)))
     found = analyse_series(read(path, SeriesColumns("rows", "speed")), Options(draws=100))
@@ -311,7 +311,9 @@ def test_few_points_are_reported(tmp_path: Path) -> None:
         (GOOD, ["--output", "speed", "--backtest", "--share", "0.95"], "leave 23 to fit and 1 to forecast"),
     ],
 )
-def test_bad_input_gets_one_sentence(asara: Any, tmp_path: Path, text: str, options: list[str], says: str) -> None:
+def test_fit_of_bad_input_prints_one_sentence(
+    asara: Any, tmp_path: Path, text: str, options: list[str], says: str
+) -> None:
     path = tmp_path / "in.csv"
     path.write_text(text)
     answer = asara("fit", path, *options)
@@ -320,7 +322,7 @@ def test_bad_input_gets_one_sentence(asara: Any, tmp_path: Path, text: str, opti
     assert answer.err.count("\n") == 1 and answer.out == ""
 
 
-def test_files_that_are_none_get_one_sentence(asara: Any, tmp_path: Path) -> None:
+def test_fit_of_an_unreadable_file_prints_one_sentence(asara: Any, tmp_path: Path) -> None:
     (tmp_path / "noise.csv").write_bytes(bytes(range(256)))
     (tmp_path / "zeros.csv").write_bytes(b"\0\0\0\n\0")
     for name, says in (
@@ -334,7 +336,7 @@ def test_files_that_are_none_get_one_sentence(asara: Any, tmp_path: Path) -> Non
     assert not (tmp_path / "written").exists()
 
 
-def test_published_tables_are_whole_and_say_what_r_means(asara: Any) -> None:
+def test_fit_published_prints_all_rows_and_the_meaning_of_r(asara: Any) -> None:
     found = json.loads(asara("fit", "--published", "--json").out)
     assert found == json.loads(json.dumps(content()))
     assert len(found["doubling_times"]["rows"]) == 13
@@ -347,7 +349,7 @@ def test_published_tables_are_whole_and_say_what_r_means(asara: Any) -> None:
     assert "P(r > 1) = 50%" in asara("fit", "--published").out
 
 
-def test_a_range_is_read_as_a_lognormal_distribution() -> None:
+def test_above_one_of_a_range_uses_a_lognormal_distribution() -> None:
     from scipy.stats import norm
 
     low, high = np.log([0.8, 2.4])
@@ -355,7 +357,7 @@ def test_a_range_is_read_as_a_lognormal_distribution() -> None:
     assert above_one(0.8, 2.4, 0.9) == pytest.approx(expected)
 
 
-def test_the_world_of_a_back_test_keeps_its_team_and_follows_the_law() -> None:
+def test_backtest_world_keeps_its_team_and_follows_the_law() -> None:
     scenario = backtest.scenario(0.8, 20.0, 100.0, 30.0)
     ended = [run(scenario, seed) for seed in range(3)]
     assert {each.researchers for each in ended} == {1}
@@ -363,7 +365,7 @@ def test_the_world_of_a_back_test_keeps_its_team_and_follows_the_law() -> None:
         assert each.software_doublings == pytest.approx(0.8 * np.log2(50 / 20), abs=0.05)
 
 
-def test_a_back_test_of_a_series_that_keeps_the_law_beats_naive_guesses(tmp_path: Path) -> None:
+def test_backtest_of_a_series_by_the_law_beats_naive_forecasts(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     total = np.cumsum(rng.poisson(6, 60)) / 6
     path = tmp_path / "law.csv"
@@ -376,7 +378,7 @@ def test_a_back_test_of_a_series_that_keeps_the_law_beats_naive_guesses(tmp_path
     assert found.papers_per_effort == pytest.approx(6, rel=0.6)
 
 
-def test_a_back_test_reads_dates_and_says_how_it_did(asara: Any, good: Path) -> None:
+def test_backtest_reads_dates_and_reports_its_scores(asara: Any, good: Path) -> None:
     answer = asara(
         "fit", good, "--input", "work", "--output", "speed", "--date", "day", "--backtest", "--draws", 200, "--out", "b"
     )
@@ -387,7 +389,7 @@ def test_a_back_test_reads_dates_and_says_how_it_did(asara: Any, good: Path) -> 
     assert stored["fitted_rows"] == 14
 
 
-def test_picture_of_a_fit_names_its_columns_and_states_its_origin(good: Path) -> None:
+def test_fit_picture_names_columns_and_origin(good: Path) -> None:
     found = analyse_series(read(good, SeriesColumns("work", "speed", "day")), Options(draws=50, seed=7))
     drawn = fit_picture(found, "svg").decode()
     for words in ("cumulative work", "speed, times that of the first row", "50 bootstrap draws, seed 7 · asara 0."):

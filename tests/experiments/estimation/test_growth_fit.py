@@ -1,4 +1,4 @@
-"""The law of returns fitted to series whose law is known; estimates against formulas written here by themselves."""
+"""Test fits of the law of returns to series of known law, against formulas that are written here independently."""
 
 import math
 from typing import Any
@@ -26,7 +26,7 @@ def noisy(seed: int, rows: int = 40, r: float = 1.2) -> Series:
 
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("r", [0.3, 1.0, 2.5])
-def test_a_series_without_noise_gives_its_r_exactly(noise: Noise, r: float) -> None:
+def test_fit_without_noise_recovers_r_exactly(noise: Noise, r: float) -> None:
     found = fit(law(r, 7.0, 30), noise, 7.0, draws=50)
     assert found.r == pytest.approx(r, abs=1e-9)
     assert found.interval(0.9) == pytest.approx((r, r), abs=1e-6)
@@ -34,21 +34,21 @@ def test_a_series_without_noise_gives_its_r_exactly(noise: Noise, r: float) -> N
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_effort_before_the_first_row_is_found_to_the_grid(noise: Noise) -> None:
+def test_fit_finds_initial_effort_to_the_grid(noise: Noise) -> None:
     before = 40 * 2.0**-3
     found = fit(law(0.8, before, 40), noise, None, draws=50)
     assert (found.r, found.before) == pytest.approx((0.8, before))
     assert found.before_found and found.unbent == 0.0
 
 
-def test_row_noise_is_least_squares_in_the_logarithms() -> None:
+def test_fit_with_row_noise_equals_least_squares_of_logarithms() -> None:
     series = noisy(1)
     slope, level = np.polyfit(np.log2(np.cumsum(series.effort)), np.log2(series.performance), 1)
     found = fit(series, "row", 0.0, draws=50)
     assert (found.r, found.level) == pytest.approx((slope, level))
 
 
-def test_lasting_noise_is_the_mean_slope_weighted_with_effort() -> None:
+def test_fit_with_lasting_noise_equals_the_effort_weighted_mean_slope() -> None:
     series = noisy(2)
     total = 3.0 + np.cumsum(series.effort)
     weighed, weights = 0.0, 0.0
@@ -58,7 +58,7 @@ def test_lasting_noise_is_the_mean_slope_weighted_with_effort() -> None:
     assert fit(series, "lasting", 3.0, draws=50).r == pytest.approx(weighed / weights)
 
 
-def test_rows_without_effort_join_the_row_before_under_lasting_noise() -> None:
+def test_fit_with_lasting_noise_merges_rows_without_effort() -> None:
     series = law(0.9, 0.0, 20)
     doubled = Series(np.insert(series.effort, 10, 0.0), np.insert(series.performance, 9, 123.0))
     assert fit(doubled, "lasting", 0.0, draws=50).r == pytest.approx(0.9)
@@ -66,7 +66,7 @@ def test_rows_without_effort_join_the_row_before_under_lasting_noise() -> None:
 
 @given(unit=st.floats(1e-6, 1e9), worth=st.floats(1e-6, 1e9), noise=st.sampled_from(NOISES), found=st.booleans())
 @examples(30)
-def test_units_of_effort_and_of_performance_do_not_matter(unit: float, worth: float, noise: Noise, found: bool) -> None:
+def test_fit_does_not_depend_on_units(unit: float, worth: float, noise: Noise, found: bool) -> None:
     series = noisy(3)
     other = Series(series.effort * unit, series.performance * worth)
     before = None if found else 2.0
@@ -76,13 +76,13 @@ def test_units_of_effort_and_of_performance_do_not_matter(unit: float, worth: fl
     assert same.before == pytest.approx(one.before * unit, rel=1e-9)
 
 
-def test_the_same_seed_gives_the_same_draws_and_another_gives_others() -> None:
+def test_fit_draws_depend_on_the_seed_only() -> None:
     one, same, other = (fit(noisy(4), seed=seed, draws=200) for seed in (1, 1, 2))
     assert np.array_equal(one.draws, same.draws)
     assert not np.array_equal(one.draws, other.draws)
 
 
-def test_intervals_are_nested_and_hold_their_share_of_the_draws() -> None:
+def test_fit_intervals_are_nested_and_contain_their_share_of_draws() -> None:
     found = fit(noisy(5), draws=1000)
     for share in (0.5, 0.8, 0.95):
         low, high = found.interval(share)
@@ -91,7 +91,7 @@ def test_intervals_are_nested_and_hold_their_share_of_the_draws() -> None:
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_r_that_falls_is_told_from_r_that_does_not(noise: Noise) -> None:
+def test_trend_test_detects_falling_r_only(noise: Noise) -> None:
     rng = np.random.default_rng(6)
     x = np.log2(np.arange(1.0, 61))
     errors = rng.normal(0, 0.05, 60)
@@ -103,7 +103,7 @@ def test_r_that_falls_is_told_from_r_that_does_not(noise: Noise) -> None:
     assert found.change == pytest.approx(-0.2, abs=0.06)
 
 
-def test_residuals_that_go_together_are_noticed() -> None:
+def test_lag1_autocorrelation_detects_correlated_residuals() -> None:
     rng = np.random.default_rng(7)
     assert lag1_autocorrelation(np.cumsum(rng.normal(size=80)))[1]
     assert not lag1_autocorrelation(rng.normal(size=80))[1]
@@ -119,12 +119,12 @@ def test_residuals_that_go_together_are_noticed() -> None:
         Series(np.array([1.0, 0, 0, 0, 0, 1]), np.arange(1.0, 7)),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(series: Series) -> None:
+def test_fit_of_an_invalid_series_raises(series: Series) -> None:
     with pytest.raises(ValueError, match=r"rows with effort|above 0|no effort"):
         fit(series)
 
 
-def test_crps_of_a_normal_ensemble_has_its_closed_form() -> None:
+def test_crps_of_a_normal_ensemble_equals_the_closed_form() -> None:
     from scipy.stats import norm
 
     came = np.array([-1.0, 0.0, 2.5])
@@ -135,7 +135,7 @@ def test_crps_of_a_normal_ensemble_has_its_closed_form() -> None:
 
 
 @pytest.mark.parametrize("members", [[0.0, 2.0], [1.0, -2.0, 4.5], [3.0, 3.0, 0.0, 1.0]])
-def test_crps_of_a_small_ensemble_is_the_mean_over_all_its_pairs(members: list[float]) -> None:
+def test_crps_of_a_small_ensemble_equals_the_mean_over_pairs(members: list[float]) -> None:
     size = len(members)
     spread = sum(abs(one - other) for one in members for other in members) / size**2
     for came in (-1.0, 0.5, 3.0):
@@ -143,10 +143,10 @@ def test_crps_of_a_small_ensemble_is_the_mean_over_all_its_pairs(members: list[f
         assert crps(np.array(members)[:, None], np.array([came])) == pytest.approx([expected], rel=1e-12)
 
 
-def test_crps_of_two_members_by_hand() -> None:
+def test_crps_of_two_members_equals_the_value_by_hand() -> None:
     assert crps(np.array([[0.0], [2.0]]), np.array([1.0])) == pytest.approx([0.5])
 
 
-def test_coverage_counts_what_lies_within() -> None:
+def test_coverage_counts_values_within_the_interval() -> None:
     members = np.repeat(np.linspace(0, 1, 101)[:, None], 4, axis=1)
     assert coverage(members, np.array([0.05, 0.2, 0.5, 0.99]), 0.8) == 0.5

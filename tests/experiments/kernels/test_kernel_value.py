@@ -37,7 +37,7 @@ def lines_of(*speedups: float) -> list:
 
 @pytest.fixture
 def measured(tmp_path):
-    """Return a maker of small labs whose kernels reach the given speed-ups."""
+    """Return a function that creates small labs; their kernels reach the given speed-ups."""
 
     def lab(*speedups: float, **changes) -> Scenario:
         path = write(tmp_path / f"{speedups}.jsonl", lines_of(*speedups))

@@ -45,13 +45,10 @@ def test_tune_without_a_gain_claims_none(asara, world, monkeypatch):
     assert found["sentences"][0]["sentence"].startswith("No significant gain: avx512(tile=")
 
 
-def test_tune_without_a_passing_candidate_reports_it(asara, world):
+def test_tune_without_a_passing_candidate_reports_it(asara, world, monkeypatch):
     world.on_call = lambda number: None
-    FAMILIES["avx512"]._choices = {"tile": (2,)}
-    try:
-        found = from_json(asara(*TUNE, "--json"))
-    finally:
-        FAMILIES["avx512"]._choices = {"tile": (1, 2, 4, 8, 16)}
+    monkeypatch.setattr(FAMILIES["avx512"], "choices", {"tile": (2,)})
+    found = from_json(asara(*TUNE, "--json"))
     assert found["sentences"][0]["sentence"] == "No significant gain: no candidate passed."
 
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from experiments.monte_carlo import runner
 from experiments.monte_carlo.priors import load_priors, shipped_priors
+from sim import growth
 
 ROOT = Path(__file__).parents[3]
 GOOD = """
@@ -97,7 +98,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_wrong_with_a_file_is_one_sentence(case, asara, tmp_path):
+def test_mc_with_an_invalid_file_prints_one_sentence(case, asara, tmp_path):
     content, words = BAD[case]
     (tmp_path / "mine.toml").write_text(content)
     answer = asara("mc", "mine.toml", "--n", 10, "--out", "out")
@@ -121,7 +122,7 @@ def test_what_is_wrong_with_a_file_is_one_sentence(case, asara, tmp_path):
         ("mc successor --n 10 --out file", ["--out = file is a file; allowed: a folder"]),
     ],
 )
-def test_what_is_wrong_with_the_command_is_one_sentence(arguments, words, asara, tmp_path):
+def test_mc_with_invalid_options_prints_one_sentence(arguments, words, asara, tmp_path):
     (tmp_path / "file").write_text("")
     answer = asara(*arguments.split())
     assert (answer.code, answer.out) == (2, "")
@@ -129,13 +130,13 @@ def test_what_is_wrong_with_the_command_is_one_sentence(arguments, words, asara,
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_no_text_is_refused(asara, tmp_path):
+def test_mc_with_a_binary_file_is_refused(asara, tmp_path):
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
     answer = asara("mc", "mine.toml")
     assert (answer.code, answer.err) == (2, "asara: mine.toml: is not text in UTF-8\n")
 
 
-def test_it_says_how_likely_what_is(asara):
+def test_mc_prints_the_probability_of_each_outcome(asara):
     answer = asara("mc", "successor", "--n", 20000, "--seed", 1)
     assert answer.code == 0
     assert answer.out.startswith("successor (20,000 worlds, seed 1): The successor study")
@@ -151,7 +152,7 @@ def test_it_says_how_likely_what_is(asara):
 
 
 @pytest.mark.slow
-def test_json_and_files_say_the_same_and_again_the_same(asara, tmp_path, monkeypatch):
+def test_mc_json_and_files_are_equal_and_reproducible(asara, tmp_path, monkeypatch):
     first = asara("mc", "successor", "--n", 40000, "--json", "--out", "one")
     assert first.code == 0
     monkeypatch.setattr(runner.os, "cpu_count", lambda: 5)
@@ -172,7 +173,7 @@ def test_json_and_files_say_the_same_and_again_the_same(asara, tmp_path, monkeyp
     assert other["digest"] == found["digest"]
 
 
-def test_the_reports_guess_with_fixed_hardware_is_within_what_its_authors_say(asara):
+def test_mc_report_with_fixed_hardware_is_within_the_published_range(asara):
     fixed = json.loads(asara("mc", "report-fixed-hardware", "--n", 60000, "--json").out)
     assert fixed["explosion"]["low"] < 0.5 < fixed["explosion"]["high"]
     assert fixed["explosion"]["published"] == "30-60%"
@@ -181,14 +182,14 @@ def test_the_reports_guess_with_fixed_hardware_is_within_what_its_authors_say(as
     assert free["explosion_years_of_progress"]["0.5"] is None, "nothing ends it"
 
 
-def test_a_file_of_ones_own_with_ranks_runs(asara, tmp_path):
+def test_mc_with_a_custom_file_and_rank_correlations_runs(asara, tmp_path):
     (tmp_path / "mine.toml").write_text(GOOD)
     answer = asara("mc", "mine.toml", "--n", 3000, "--out", "out")
     assert answer.code == 0
     assert "Written to out: mc.json, mc.csv, mc.png." in answer.out
 
 
-def test_what_never_explodes_and_what_is_left_is_said(asara, tmp_path):
+def test_mc_reports_missing_explosions_and_truncated_worlds(asara, tmp_path):
     for r, words in ((0.5, ["months to the explosion - "]), (1.001, ["7 worlds ended at most_doublings"])):
         text = broken("[law]\n", "[law]\nmost_doublings = 30\n").split("[inputs.limit_years]")[0]
         text = text.replace('"lognormal"\nci80 = [0.5, 2]', f'"constant"\nvalue = {r}')
@@ -198,18 +199,19 @@ def test_what_never_explodes_and_what_is_left_is_said(asara, tmp_path):
         assert all(word in re.sub(" +", " ", answer.out) for word in words), answer.out
 
 
-def test_an_interrupt_keeps_nothing(asara, tmp_path, monkeypatch):
+def test_mc_interrupted_writes_no_file(asara, tmp_path, monkeypatch):
     """Ctrl-C arrives while the threads are waited for; the chunks under way end, and no more begin."""
-    begun = []
+    begun, doubling_times = [], growth.doubling_times
 
     def interrupted(threads, timeout):
         raise KeyboardInterrupt
 
-    def count(*_):
+    def count(*arguments, **options):
         begun.append(threading.get_ident())
+        return doubling_times(*arguments, **options)
 
     monkeypatch.setattr(runner, "wait", interrupted)
-    monkeypatch.setattr(runner, "_run", count)
+    monkeypatch.setattr(growth, "doubling_times", count)
     answer = asara("mc", "successor", "--out", "out")
     assert answer.code == 2
     assert "stopped; nothing more was written" in answer.err
@@ -217,7 +219,7 @@ def test_an_interrupt_keeps_nothing(asara, tmp_path, monkeypatch):
     assert len(begun) < 1_000_000 / runner.CHUNK
 
 
-def test_every_shipped_file_loads_has_a_source_and_is_named_in_the_help(asara):
+def test_shipped_priors_load_with_source_and_are_listed_in_the_help(asara):
     told = "".join(asara("mc", "--help").out.split())  # it is wrapped within words
     assert len(shipped_priors()) == 4
     for name in shipped_priors():
@@ -227,7 +229,7 @@ def test_every_shipped_file_loads_has_a_source_and_is_named_in_the_help(asara):
         assert name in told
 
 
-def test_both_successors_differ_in_retraining_alone():
+def test_successor_priors_differ_in_retraining_only():
     one, other = (load_priors(name).study for name in ("successor", "successor-retraining"))
     assert (one.retraining, other.retraining) == ("none", "damped")
     assert one.inputs == other.inputs
@@ -235,12 +237,12 @@ def test_both_successors_differ_in_retraining_alone():
 
 
 @pytest.mark.parametrize("value", ["true", '"damped"'])
-def test_true_is_an_accepted_alias_of_damped(value, asara, tmp_path):
+def test_mc_retraining_true_is_an_alias_of_damped(value, asara, tmp_path):
     (tmp_path / "mine.toml").write_text(broken("[law]\n", f"[law]\nretraining = {value}\n"))
     assert json.loads(asara("mc", "mine.toml", "--n", 100, "--json").out)["retraining"] == "damped"
 
 
-def test_both_rules_of_retraining_stand_side_by_side(asara, monkeypatch):
+def test_mc_prints_both_retraining_rules(asara, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     printed = re.sub(r"\s+", " ", asara("mc", "successor", "--n", 50000).out)
     for words in (
@@ -258,7 +260,7 @@ def test_both_rules_of_retraining_stand_side_by_side(asara, monkeypatch):
     assert (free["own"], share["own"]) == (True, False)
 
 
-def test_every_probability_names_its_event(asara):
+def test_mc_json_names_the_event_of_each_probability(asara):
     found = json.loads(asara("mc", "successor-retraining", "--n", 1000, "--json").out)
 
     def check(value):
@@ -283,7 +285,7 @@ def question(rule, tmp_path):
     (tmp_path / "question.toml").write_text(block.replace('"share"', rule))
 
 
-def test_one_prior_gives_the_figures_of_the_worked_table_whatever_the_rule_of_the_file(asara, tmp_path):
+def test_mc_page_table_equals_the_figures_of_every_rule(asara, tmp_path):
     """r lognormal, 80% in 0.6 to 2: P(r > 1), P(r(1 - phi) > 1), P(r(1 - s) > 1) from the normal distribution."""
     middle, width = math.log(0.6 * 2) / 2, math.log(2 / 0.6) / (2 * stats.norm.ppf(0.9))
     exact = [stats.norm.sf((math.log(1 / left) - middle) / width) for left in (1, 0.677, 0.5)]
@@ -301,7 +303,7 @@ def test_one_prior_gives_the_figures_of_the_worked_table_whatever_the_rule_of_th
         assert found["explosion_within_horizon"]["worlds"] <= found["explosion"]["worlds"]
 
 
-def test_the_file_in_the_page_is_a_file(asara, tmp_path):
+def test_mc_page_example_file_runs(asara, tmp_path):
     page = (ROOT / "docs" / "reference" / "monte-carlo.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```toml\n(description.*?)```", page, re.DOTALL)
     assert tomllib.loads(block)["description"] == "Mine."

@@ -31,7 +31,7 @@ def endless(first, r, p=1.0):
 
 
 @pytest.mark.parametrize(("retraining", "rule"), [("none", oracle.plain), ("damped", oracle.by_its_text)])
-def test_each_world_is_the_plain_recursion(retraining, rule):
+def test_simulate_equals_the_scalar_recursion(retraining, rule):
     drawn = oracle.draws(400, seed=11)
     found = simulate(inputs_of(*drawn), WINDOWS, oracle.HORIZON, retraining=retraining)
     for world, (f, r0, years, p) in enumerate(zip(*drawn, strict=True)):
@@ -41,7 +41,7 @@ def test_each_world_is_the_plain_recursion(retraining, rule):
             assert found.shortest_months[window][world] == pytest.approx(exact, rel=1e-9, abs=1e-12), (world, window)
 
 
-def test_the_explosion_is_when_the_fastest_doubling_is_done():
+def test_simulate_explosion_is_the_end_of_the_fastest_doubling():
     drawn = oracle.draws(400, seed=12)
     found = simulate(inputs_of(*drawn), (1,), oracle.HORIZON)
     assert (found.explodes == (drawn[1] > 1)).all()
@@ -56,7 +56,7 @@ def test_the_explosion_is_when_the_fastest_doubling_is_done():
     assert not found.cut.any()
 
 
-def test_without_a_limit_it_is_the_closed_form():
+def test_simulate_without_a_limit_equals_the_closed_form():
     first, r = 1.0, np.array([0.63, 0.9, 1.0, 1.0595, 1.4, 3.0])
     found = simulate(endless(first, r), (1, 5), 48.0)
     q = growth.doubling_ratio(r)
@@ -70,7 +70,7 @@ def test_without_a_limit_it_is_the_closed_form():
     np.testing.assert_allclose(found.shortest_months[5][4:], 0.0, atol=1e-12)
 
 
-def test_reports_doublings_come_out_of_the_recursion():
+def test_doubling_times_of_the_toy_model_equal_the_report():
     """Papers 2, 3, ... by a team that doubles: 2, 1.5, 1.125, 0.84375 months (r = 1/log2 1.5)."""
     rows = np.empty((4, 1))
     worlds = endless([2.0], [1 / math.log2(1.5)])
@@ -78,7 +78,7 @@ def test_reports_doublings_come_out_of_the_recursion():
     np.testing.assert_allclose(np.diff([0, *dates]), [2, 1.5, 1.125, 0.84375])
 
 
-def test_retraining_damps_both_ways():
+def test_ratio_exponent_with_damping_is_nearer_to_zero():
     r = np.array([0.01, 0.5, 1.0, 2.0, 1e9])
     damped, free = growth.ratio_exponent(r, 1.0, True), growth.ratio_exponent(r, 1.0)
     assert (np.abs(damped) <= np.abs(free)).all()
@@ -102,7 +102,7 @@ def world_chain(f, r0, years, p, phi):
     return dates
 
 
-def test_share_each_world_is_the_recursion_with_researchers_who_grow_by_what_training_leaves():
+def test_share_simulate_equals_the_scalar_recursion():
     drawn = oracle.draws(300, seed=21)
     found = simulate(inputs_of(*drawn), WINDOWS, oracle.HORIZON, retraining="share", speed_share=PHI)
     for world, (f, r0, years, p) in enumerate(zip(*drawn, strict=True)):
@@ -127,7 +127,7 @@ def test_share_without_a_limit_explodes_at_the_closed_form_date():
 
 
 @pytest.mark.parametrize("phi", [0.0, 1.0])
-def test_share_at_its_bounds_is_the_law_without_retraining_or_never_explodes(phi):
+def test_share_at_its_bounds_equals_no_retraining_or_never_explodes(phi):
     drawn = oracle.draws(300, seed=22)
     found = simulate(inputs_of(*drawn), (24,), oracle.HORIZON, retraining="share", speed_share=phi)
     if phi == 0:
@@ -140,14 +140,14 @@ def test_share_at_its_bounds_is_the_law_without_retraining_or_never_explodes(phi
 
 
 @pytest.mark.parametrize(("rule", "worlds"), [("none", 2), ("damped", 2), ("share", 1)])
-def test_damping_cannot_change_what_explodes_and_the_share_can(rule, worlds):
+def test_explosions_depend_on_the_share_and_not_on_damping(rule, worlds):
     r = np.array([0.99, 1.2, 2.0])
     found = simulate(endless(1.0, r), (1,), 48.0, retraining=rule, speed_share=PHI)
     assert np.count_nonzero(found.explodes) == worlds
     assert (found.explodes == runner.explodes(r, rule, PHI)).all()
 
 
-def test_the_share_of_a_study_is_the_default_of_the_world():
+def test_share_of_a_study_equals_the_default_of_the_world():
     assert TrainingParams().speedup_exponent == study_module.SPEED_SHARE
     assert pytest.approx(math.log(3) / math.log(30), abs=5e-4) == study_module.SPEED_SHARE
     assert load_priors("successor").study.speed_share == study_module.SPEED_SHARE
@@ -162,12 +162,12 @@ LAB = Scenario.load("returns-3").replace(
     run__max_doublings=40,
     run__horizon_days=1e6,
 )
-"""A lab without experiments whose first training run takes a minute and a half."""
+"""A lab without experiments; its first training run takes a minute and a half."""
 
 
 @pytest.mark.parametrize("p", [1.0, 0.6])
 @pytest.mark.parametrize(("r", "phi"), [(0.9, 0.1), (1.2, 0.1), (0.9, 0.323), (1.2, 0.323), (2.0, 0.323)])
-def test_share_the_long_run_of_a_lab_with_short_training_runs_is_the_recursion(r, phi, p):
+def test_share_recursion_equals_the_long_run_of_a_fluid_lab(r, phi, p):
     lab = LAB.replace(growth__r=r, growth__parallel_penalty=p, training__speedup_exponent=phi)
     days = [doubling.duration_days for doubling in run_fluid(lab).doublings]
     rows = np.empty((len(days), 1))
@@ -181,8 +181,8 @@ def test_share_the_long_run_of_a_lab_with_short_training_runs_is_the_recursion(r
     assert (lab_ratio < 1) == bool(runner.explodes(np.array([r]), "share", phi)[0])
 
 
-def test_share_runs_that_cannot_keep_pace_slow_an_explosion_and_do_not_end_it():
-    """Runs get 2^-phi as long each doubling; a lab whose doublings shrink faster than that comes to wait for them."""
+def test_share_with_slow_training_runs_slows_an_explosion():
+    """Each doubling shortens training runs by 2^-phi; a lab with doublings that shrink faster waits for them."""
     lab = LAB.replace(growth__r=4.0, training__first_run_days=20.0)
     days = [doubling.duration_days for doubling in run_fluid(lab).doublings]
     waiting = math.log2(days[-1] / days[-21]) / 20
@@ -190,7 +190,7 @@ def test_share_runs_that_cannot_keep_pace_slow_an_explosion_and_do_not_end_it():
 
 
 @pytest.mark.slow
-def test_experiments_of_the_shipped_lab_ask_for_more_in_the_long_run():
+def test_shipped_lab_explodes_only_if_r_exceeds_the_experiment_bound():
     """With s = 0.5 the GPUs for experiments bind in the end: r(1 - s) > 1, with and without training runs."""
     cases = [(r, needed) for r in (1.9, 2.1) for needed in (True, False)]
     lab = Scenario.load("lab").replace(run__max_doublings=40, run__horizon_days=1e6)
@@ -199,7 +199,7 @@ def test_experiments_of_the_shipped_lab_ask_for_more_in_the_long_run():
     assert faster.tolist() == [r * (1 - lab.researcher.experiment_scaling) > 1 for r, _ in cases]
 
 
-def test_vectorised_closed_forms_are_the_scalar_ones():
+def test_vectorised_closed_forms_equal_the_scalar_ones():
     exponent = np.array([-0.4, -0.1, 0.0, 0.3])
     for time in (0.5, 3.0, 48.0):
         exact = [float(growth.software_at(time, 2.0, 2.0**each)) for each in exponent]
@@ -208,7 +208,7 @@ def test_vectorised_closed_forms_are_the_scalar_ones():
     np.testing.assert_allclose(growth.explosion_times(2.0, exponent), exact)
 
 
-def test_a_limit_ends_the_doublings_and_the_last_one_begins_before_it():
+def test_simulate_with_a_limit_counts_doublings_begun_before_it():
     worlds = Inputs(np.array([0.1, 0.1]), np.array([2.0, 2.0]), np.array([0.3, 0.3]), np.array([10.0, 9.5]))
     found = simulate(worlds, (9, 10, 11), 1e6)
     assert [np.isfinite(found.shortest_months[window]).tolist() for window in (9, 10, 11)] == [
@@ -218,7 +218,7 @@ def test_a_limit_ends_the_doublings_and_the_last_one_begins_before_it():
     ]
 
 
-def test_a_stretch_beyond_the_horizon_does_not_count():
+def test_simulate_ignores_windows_beyond_the_horizon():
     worlds = endless([10.0, 10.0], [1.0, 1.2])
     found = simulate(worlds, (3, 4, 5), 48.0)
     assert found.shortest_months[4].tolist()[0] == pytest.approx(40.0)
@@ -228,13 +228,13 @@ def test_a_stretch_beyond_the_horizon_does_not_count():
     assert found.shortest_months[3][1] == pytest.approx(dates[last] - dates[last - 3])
 
 
-def test_worlds_that_are_left_while_they_get_faster_are_counted():
+def test_simulate_counts_worlds_truncated_while_speeding_up():
     found = simulate(endless([1.0, 1.0, 1.0], [1.001, 2.0, 0.5]), (1,), 48.0, most_doublings=5)
     assert found.cut.tolist() == [True, False, False], "the second explodes in time, the third slows down"
     assert not simulate(endless([1.0], [1.001]), (1,), 48.0).cut.any()
 
 
-def test_the_same_worlds_whatever_the_threads_and_the_first_of_more(monkeypatch):
+def test_run_study_draws_do_not_depend_on_threads_or_size(monkeypatch):
     monkeypatch.setattr(runner, "CHUNK", 512)
     study = load_priors("successor").study
     one, found = run_study(study, 3000, seed=4, workers=1)
@@ -250,7 +250,7 @@ def test_the_same_worlds_whatever_the_threads_and_the_first_of_more(monkeypatch)
     assert (one["r"][:512] != one["r"][512:1024]).all(), "each chunk has its own random stream"
 
 
-def test_what_is_drawn_is_run():
+def test_run_study_simulates_its_draws():
     study = load_priors("successor-retraining").study
     drawn, found = run_study(study, 2000, seed=3)
     again = simulate(study.inputs_of(drawn), study.doubling_counts, study.horizon_months, retraining="damped")
@@ -273,7 +273,7 @@ def test_run_study_reports_its_progress_to_the_end(monkeypatch):
     assert seen[-1].what == "1,000 of 1,000 worlds"
 
 
-def test_an_error_within_a_thread_is_raised(monkeypatch):
+def test_simulate_raises_an_error_of_its_threads(monkeypatch):
     def broken(*_, **__):
         raise ArithmeticError("as if")
 
@@ -282,12 +282,12 @@ def test_an_error_within_a_thread_is_raised(monkeypatch):
         simulate(endless([1.0], [2.0]), (1,), 48.0)
 
 
-def test_inputs_of_different_lengths_are_refused():
+def test_simulate_with_inputs_of_different_lengths_raises():
     with pytest.raises(ValueError, match="differ in length"):
         simulate(Inputs(np.ones(2), np.ones(2), np.ones(3), np.ones(2)), (1,), 48.0)
 
 
-def test_wilsons_interval():
+def test_estimate_probability_has_the_wilson_interval_of_scipy():
     for hits, n in ((0, 20), (3, 20), (20, 20), (583, 1000)):
         found = estimate_probability(np.arange(n) < hits)
         exact = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
@@ -295,7 +295,7 @@ def test_wilsons_interval():
         assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-12)
 
 
-def test_quantiles_are_values_and_infinity_mixes_with_none():
+def test_quantiles_return_observed_values_including_infinity():
     values = np.array([3.0, 1.0, math.inf, 2.0])
     assert quantiles(values, (0.25, 0.5, 0.75, 0.95)) == [1.0, 2.0, 3.0, math.inf]
     assert all(math.isnan(value) for value in quantiles(np.array([]), (0.5, 0.9)))

@@ -48,7 +48,7 @@ def test_footer_text_names_items_version_and_short_digests():
     assert footer_text("seed 3", "", by="9.9", run="a" * 64, prior="") == f"seed 3 · asara 9.9 · run digest {'a' * 12}"
 
 
-def test_footer_of_a_figure_lies_below_its_panels_and_is_taken_away_again():
+def test_footer_of_a_figure_lies_below_its_panels_and_is_removed_afterwards():
     figure = drawn()
     with footed(figure, "word " * 60):
         FigureCanvasAgg(figure).draw()
@@ -99,7 +99,7 @@ def test_wide_picture_of_a_run_has_the_shape_of_a_slide(short):
     assert labels == ["software (day 0: 1×)", "researchers", "GPUs in use"]
 
 
-def test_changes_of_a_scenario_are_those_against_its_base():
+def test_changes_of_returns_the_differences_from_the_base():
     lab = Scenario.load("lab")
     assert changes_of(lab) == []
     changed = lab.replace(growth__r=1.5, training__required=False, cluster__queue="sjf", researcher__initial=9)
@@ -112,7 +112,7 @@ def test_changes_of_a_scenario_are_those_against_its_base():
     assert next(change.parameter for change in changes_of(own, lab.replace(growth__r=1.5))) == "researcher__initial"
 
 
-def test_many_changes_are_counted_after_the_first():
+def test_changes_text_counts_changes_after_the_first():
     changes = changes_of(Scenario.load("toy-explosion"), Scenario.load("lab"))
     assert changes_text(changes).endswith(f"and {len(changes) - 4} more")
 
@@ -139,12 +139,12 @@ def test_run_prints_duplicates_only_if_they_count_less(short, capsys, weight, sh
     assert ("Duplicates" in words) is shown
 
 
-def test_changes_with_large_numbers_are_written_out():
+def test_changes_text_writes_large_numbers_in_full():
     changed = Scenario.load("lab").replace(run__stop_at_researchers=1048576.0)
     assert changes_text(changes_of(changed)) == "stop at researchers 1,048,576 (0)"
 
 
-def test_run_heading_with_changes_marks_the_description_as_that_without_them(asara):
+def test_run_heading_with_changes_marks_the_description_as_unchanged(asara):
     answer = asara("run", "toy-explosion", "--until", 5)
     words = " ".join(answer.out.split())
     assert (
@@ -155,13 +155,13 @@ def test_run_heading_with_changes_marks_the_description_as_that_without_them(asa
 
 @pytest.mark.parametrize("option", [("--shape", "wide"), ("--format", "svg")])
 @pytest.mark.parametrize("command", [("run", "toy-explosion"), ("mc", "successor", "--n", 100)])
-def test_options_of_pictures_without_a_folder_are_refused(asara, command, option):
+def test_picture_options_without_a_folder_are_refused(asara, command, option):
     answer = asara(*command, *option)
     assert answer.code == 2
     assert f"{option[0]} applies to the files in --out" in answer.err
 
 
-def test_mc_in_another_form_replaces_its_earlier_picture(asara, tmp_path):
+def test_mc_with_another_format_replaces_its_earlier_picture(asara, tmp_path):
     assert asara("mc", "successor", "--n", 200, "--out", "out").code == 0
     answer = asara("mc", "successor", "--n", 200, "--out", "out", "--format", "pdf", "--shape", "wide")
     assert "mc.json, mc.csv, mc.pdf" in answer.out

@@ -1,4 +1,4 @@
-"""The closed form that a picture shows beside its run, and the drawing of odd runs."""
+"""Test the closed form in the picture of a run, and pictures of unusual runs."""
 
 import pytest
 
@@ -15,13 +15,13 @@ def at_doublings(curve: SoftwareCurve) -> list[float]:
 
 
 @pytest.mark.parametrize("name", ["returns-0.7", "limits", "toes"])
-def test_the_closed_form_runs_through_the_doublings_of_an_exact_run(name):
+def test_unconstrained_curve_contains_the_doublings_of_an_exact_run(name):
     result = run(Scenario.load(name))
     expected = [doubling.day for doubling in result.doublings]
     assert at_doublings(unconstrained_curve(result, result.day))[: len(expected)] == pytest.approx(expected)
 
 
-def test_within_a_doubling_the_closed_form_is_what_an_exact_run_discovers():
+def test_unconstrained_curve_within_a_doubling_equals_an_exact_run():
     result = run(Scenario.load("returns-0.7"))
     curve = unconstrained_curve(result, result.day)
     seen = dict(zip(result.series["day"], result.series["discovered"], strict=True))
@@ -31,7 +31,7 @@ def test_within_a_doubling_the_closed_form_is_what_an_exact_run_discovers():
     assert curve.doublings[middle] == pytest.approx(seen[float(nearest)], abs=0.02)
 
 
-def test_the_closed_form_has_its_name_only_where_nothing_else_holds_software_up():
+def test_run_figure_labels_the_closed_form_only_without_constraints():
     def labels(name: str, measurements: str = "none") -> list[str]:
         changes = {"run__horizon_days": 5.0, "kernels__measurements": measurements}
         figure = run_figure(run(Scenario.load(name).replace(**changes)))
@@ -43,13 +43,15 @@ def test_the_closed_form_has_its_name_only_where_nothing_else_holds_software_up(
     assert "the law alone: no faster kernels" in labels("toy-explosion", str(FILE))
 
 
-def test_a_run_in_which_nothing_happened_has_a_picture_too():
+def test_run_picture_of_an_empty_run_is_drawn():
     assert run_picture(run(Scenario.load("lab").replace(run__horizon_days=1e-3)))
 
 
-def test_a_long_series_is_thinned_and_keeps_its_last_point(monkeypatch):
+def test_run_figure_of_a_long_series_draws_few_points_and_the_last(monkeypatch):
+    result = run(Scenario.load("returns-0.7").replace(run__horizon_days=95.0, run__sample_days=1.0))
     monkeypatch.setattr(analysis, "MAX_POINTS", 10)
-    days, squares = analysis._downsample([list(range(95)), [day**2 for day in range(95)]])
-    assert len(days) <= 11
-    assert (days[0], days[-1]) == (0, 94)
-    assert squares == [day**2 for day in days]
+    assert len(result.series["day"]) > 90
+    (line,) = (line for line in run_figure(result).axes[0].lines if line.get_label() == "discovered")
+    days = list(line.get_xdata())
+    assert len(days) <= 11 + len(result.doublings)
+    assert (days[0], days[-1]) == (0, result.day)

@@ -28,7 +28,7 @@ def log(tmp_path):
     return path
 
 
-def test_jobs_wait_as_the_queue_says(asara, log):
+def test_replay_json_has_the_waits_of_the_queue(asara, log):
     answer = asara("replay", log, "--gpus", 4, "--queue", "fcfs", "--json")
     assert (answer.code, answer.err) == (0, "")
     found = json.loads(answer.out)
@@ -53,7 +53,7 @@ def test_jobs_wait_as_the_queue_says(asara, log):
     }
 
 
-def test_waits_are_written_in_the_order_of_the_log(asara, log, tmp_path):
+def test_replay_writes_waits_in_log_order(asara, log, tmp_path):
     assert asara("replay", log, "--gpus", 4, "--queue", "sjf", "--out", "new/waits.csv").code == 0
     with (tmp_path / "new" / "waits.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -64,7 +64,7 @@ def test_waits_are_written_in_the_order_of_the_log(asara, log, tmp_path):
         assert float(row["start_s"]) - float(row["submit_s"]) == pytest.approx(float(row["wait_s"]))
 
 
-def test_a_file_of_waits_is_a_log_again(asara, log):
+def test_replay_of_its_own_output_gives_the_same_figures(asara, log):
     asara("replay", log, "--gpus", 4, "--out", "waits.csv")
     again = json.loads(asara("replay", "waits.csv", "--gpus", 4, "--json").out)
     first = json.loads(asara("replay", log, "--gpus", 4, "--json").out)
@@ -74,7 +74,7 @@ def test_a_file_of_waits_is_a_log_again(asara, log):
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize(("name", "text", "format_name"), [("x.swf", SWF, "swf"), ("openb_x.csv", OPENB, "alibaba")])
-def test_formats_are_guessed_from_the_name(asara, tmp_path, name, text, format_name, zipped):
+def test_replay_guesses_the_format_from_the_file_name(asara, tmp_path, name, text, format_name, zipped):
     path = tmp_path / (name + ".gz" * zipped)
     path.write_bytes(gzip.compress(text.encode()) if zipped else text.encode())
     size = [] if format_name == "swf" else ["--gpus", 4]
@@ -84,7 +84,7 @@ def test_formats_are_guessed_from_the_name(asara, tmp_path, name, text, format_n
     assert json.loads(named.out) == found
 
 
-def test_nodes_are_consolidated_where_they_are_asked_for(asara, log):
+def test_replay_with_gpus_per_node_consolidates(asara, log):
     """Two jobs of 3 leave one GPU free on each node: a job of 2 starts at once on a flat cluster alone."""
     log.write_text("job,submit_s,run_s,gpus\na,0,10,3\nb,0,20,3\nc,1,5,2\n")
     flat = json.loads(asara("replay", log, "--gpus", 8, "--json").out)
@@ -93,7 +93,7 @@ def test_nodes_are_consolidated_where_they_are_asked_for(asara, log):
     assert (nodes["placement"], nodes["gpus_per_node"], nodes["mean_wait_s"]) == ("consolidated", 4, 3)
 
 
-def test_bad_lines_are_counted_if_they_may_be_skipped(asara, tmp_path):
+def test_replay_with_skip_bad_counts_bad_lines(asara, tmp_path):
     (tmp_path / "log.csv").write_text(CSV + "e,then,2,2\n")
     found = json.loads(asara("replay", "log.csv", "--gpus", 4, "--skip-bad", "--json").out)
     assert (found["jobs"], found["skipped"]) == (4, 1)
@@ -117,7 +117,7 @@ PRIORITIES = "job,submit_s,run_s,gpus,priority\nlow,0,100,2,0\nmid,1,10,2,1\nhig
 @pytest.mark.parametrize(
     ("queue", "starts"), [("fcfs", [0, 100, 110]), ("priority", [0, 110, 100]), ("easy", [0, 110, 100])]
 )
-def test_replay_priorities_of_the_log_are_read_by_disciplines_that_read_priorities(asara, tmp_path, queue, starts):
+def test_replay_priorities_of_the_log_are_used_by_priority_queues_only(asara, tmp_path, queue, starts):
     found = replayed(asara, tmp_path, PRIORITIES, "--gpus", 2, "--queue", queue, "--out", "waits.csv")
     with (tmp_path / "waits.csv").open(newline="") as file:
         assert [int(row["start_s"]) for row in csv.DictReader(file)] == starts
@@ -126,7 +126,7 @@ def test_replay_priorities_of_the_log_are_read_by_disciplines_that_read_prioriti
     assert (unread in found["notes"]) == (queue == "fcfs")
 
 
-def test_replay_priority_of_a_log_without_priorities_reports_that_it_is_fcfs(asara, tmp_path):
+def test_replay_priority_without_priorities_in_the_log_reports_fcfs(asara, tmp_path):
     found = replayed(asara, tmp_path, CSV, "--gpus", 4, "--queue", "priority")
     assert found["notes"] == ["the log has no priorities, so --queue priority equals fcfs"]
 
@@ -138,7 +138,7 @@ REQUESTED = "; MaxProcs: 8\n" + "".join(
 
 
 @pytest.mark.parametrize(("estimates", "wait"), [(None, 7), ("exact", 7), ("requested", 108)])
-def test_replay_easy_reads_true_or_requested_run_times(asara, tmp_path, estimates, wait):
+def test_replay_easy_uses_exact_or_requested_run_times(asara, tmp_path, estimates, wait):
     options = ["--estimates", estimates] if estimates else []
     found = replayed(asara, tmp_path, REQUESTED, *options, "--out", "waits.csv", name="x.swf")
     with (tmp_path / "waits.csv").open(newline="") as file:
@@ -148,7 +148,7 @@ def test_replay_easy_reads_true_or_requested_run_times(asara, tmp_path, estimate
     assert found["notes"] == ([] if estimates == "requested" else [unread])
 
 
-def test_replay_sjf_reads_requested_run_times(asara, tmp_path):
+def test_replay_sjf_uses_requested_run_times(asara, tmp_path):
     text = "job,submit_s,run_s,gpus,requested_s\na,0,10,1,10\nb,1,5,1,9\nc,2,6,1,7\nd,3,9,1,\n"
     found = replayed(asara, tmp_path, text, "--gpus", 1, "--queue", "sjf", "--estimates", "requested")
     assert found["mean_wait_s"] == (0 + (16 - 1) + (10 - 2) + (21 - 3)) / 4
@@ -161,7 +161,7 @@ def test_replay_reports_jobs_that_ran_for_longer_than_requested(asara, tmp_path)
     assert found["changed"] == {"ran for longer than requested": 1}
 
 
-def test_replay_requested_times_that_do_not_exist_or_are_not_read_are_reported(asara, log, tmp_path):
+def test_replay_missing_or_unused_requested_times_are_reported(asara, log, tmp_path):
     answer = asara("replay", log, "--gpus", 4, "--estimates", "requested")
     assert answer.code == 2
     assert f"--estimates = requested needs requested run times, and {log} has none; allowed: exact" in answer.err
@@ -170,7 +170,7 @@ def test_replay_requested_times_that_do_not_exist_or_are_not_read_are_reported(a
 
 
 @pytest.mark.parametrize("origin", ["0", "1700000000000000000", "1700000000.25", "0.1"])
-def test_replay_any_origin_of_the_clock_gives_the_same_waits_and_exact_times(asara, tmp_path, origin):
+def test_replay_with_any_time_origin_gives_the_same_waits_and_exact_times(asara, tmp_path, origin):
     text = "job,submit_s,run_s,gpus\n" + "".join(f"j{number},{origin},100,1\n" for number in range(4))
     found = replayed(asara, tmp_path, text, "--gpus", 1, "--out", "waits.csv")
     assert (found["mean_wait_s"], found["utilisation"]) == (150, 1)
@@ -182,14 +182,14 @@ def test_replay_any_origin_of_the_clock_gives_the_same_waits_and_exact_times(asa
 
 
 @pytest.mark.parametrize("row", ["b,0,1e308,1", "b,9e18,1,1", "b,1700000000000000000,1,1"])
-def test_replay_times_that_span_too_much_are_refused(asara, tmp_path, row):
+def test_replay_with_too_long_a_time_span_is_refused(asara, tmp_path, row):
     (tmp_path / "log.csv").write_text(f"job,submit_s,run_s,gpus\na,0,5e12,1\n{row}\n")
     answer = asara("replay", "log.csv", "--gpus", 1, "--json")
     assert answer.code == 2 and answer.out == "" and answer.err.count("\n") == 1
     assert "allowed: 0 or more seconds" in answer.err or "Are these nanoseconds? Convert them to seconds" in answer.err
 
 
-def test_replay_jobs_larger_than_the_cluster_are_left_out_and_counted_if_bad_lines_are_skipped(asara, tmp_path):
+def test_replay_with_skip_bad_omits_and_counts_jobs_larger_than_the_cluster(asara, tmp_path):
     found = replayed(asara, tmp_path, CSV, "--gpus", 2, "--skip-bad")
     assert (found["jobs"], found["left_out"]) == (2, {"larger than the cluster can give": 2})
     answer = asara("replay", "log.csv", "--gpus", 2)
@@ -197,7 +197,7 @@ def test_replay_jobs_larger_than_the_cluster_are_left_out_and_counted_if_bad_lin
     assert "can give at most 2 at once. Add --skip-bad to leave out jobs that are too large" in answer.err
 
 
-def test_replay_reports_what_was_left_out_changed_and_noted_in_its_table(asara, tmp_path):
+def test_replay_table_reports_omitted_and_changed_jobs_and_notes(asara, tmp_path):
     (tmp_path / "openb.csv").write_text(OPENB + "p2,1,1,1,460,,LS,Running,0,20,0\n")
     answer = asara("replay", "openb.csv", "--gpus", 4, "--queue", "priority")
     for text in (
@@ -208,7 +208,7 @@ def test_replay_reports_what_was_left_out_changed_and_noted_in_its_table(asara, 
         assert text in answer.out
 
 
-def test_replay_a_file_that_cannot_be_printed_is_written_first(asara, log, tmp_path, monkeypatch):
+def test_replay_writes_its_file_before_printing(asara, log, tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.replay.actions._print_summary", _broken)
     with pytest.raises(RuntimeError):
         asara("replay", log, "--gpus", 4, "--out", "waits.csv")
@@ -228,7 +228,7 @@ def test_replay_help_names_every_format(asara):
 
 
 @pytest.mark.parametrize("name", ["alibaba", "pai", "philly", "helios", "sacct", "borg"])
-def test_replay_a_log_of_a_public_format_names_it_and_reads_it_when_told(asara, tmp_path, name):
+def test_replay_of_a_public_format_names_it_and_reads_it_with_the_option(asara, tmp_path, name):
     (tmp_path / "log.txt").write_text(GOOD[name])
     answer = asara("replay", "log.txt", "--gpus", 8)
     assert answer.code == 2 and answer.err.endswith(f"read it with --format {name}\n") and answer.err.count("\n") == 1
@@ -236,7 +236,7 @@ def test_replay_a_log_of_a_public_format_names_it_and_reads_it_when_told(asara, 
     assert (found["jobs"], found["format"]) == (2, name)
 
 
-def test_replay_a_file_of_no_known_format_names_the_formats(asara, tmp_path):
+def test_replay_of_an_unknown_format_lists_the_formats(asara, tmp_path):
     (tmp_path / "log.txt").write_text("time,host\n1,a\n")
     answer = asara("replay", "log.txt", "--gpus", 8)
     assert answer.code == 2
@@ -246,7 +246,7 @@ def test_replay_a_file_of_no_known_format_names_the_formats(asara, tmp_path):
     )
 
 
-def test_replay_a_file_of_waits_keeps_priorities_and_requested_times(asara, tmp_path):
+def test_replay_output_keeps_priorities_and_requested_times(asara, tmp_path):
     text = "job,submit_s,run_s,gpus,priority,requested_s\na,0.5,100,2,0,200\nb,1,10,2,1,\nc,2,10,2,9,20\n"
     options = ("--gpus", 2, "--queue", "easy", "--estimates", "requested")
     first = replayed(asara, tmp_path, text, *options, "--out", "waits.csv")

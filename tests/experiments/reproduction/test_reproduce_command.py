@@ -8,7 +8,7 @@ from experiments.cli.app import main
 from experiments.reproduction import actions
 from experiments.reproduction.comparison import Comparison
 
-HELD = Comparison("O1", "2, 3, 4.5 months", "2, 3, 4.5", "2, 3, 4.5", "holds")
+HOLDS = Comparison("O1", "2, 3, 4.5 months", "2, 3, 4.5", "2, 3, 4.5", "holds")
 REFUTED = Comparison("O2", "2 months", "2", "9", "refuted", "a note")
 
 
@@ -21,7 +21,7 @@ def table(monkeypatch):
 
 
 def test_reproduce_prints_and_counts_rows(table, capsys):
-    table(HELD, HELD._replace(row="O3"))
+    table(HOLDS, HOLDS._replace(row="O3"))
     assert main(["reproduce"]) == 0
     printed = capsys.readouterr().out
     assert "O1: holds" in printed
@@ -31,22 +31,22 @@ def test_reproduce_prints_and_counts_rows(table, capsys):
 
 
 def test_reproduce_with_too_few_seeds_exits_with_0(table, capsys):
-    table(HELD, REFUTED._replace(outcome="cannot tell", note="20 seeds are too few; allowed: at least 189"))
+    table(HOLDS, REFUTED._replace(outcome="cannot tell", note="20 seeds are too few; allowed: at least 189"))
     assert main(["reproduce"]) == 0
     assert "20 seeds are too few; allowed: at least 189" in capsys.readouterr().out
 
 
 def test_reproduce_with_a_refuted_row_exits_with_1(table, capsys):
-    table(HELD, REFUTED)
+    table(HOLDS, REFUTED)
     assert main(["reproduce"]) == 1
     assert "a note" in capsys.readouterr().out
 
 
 def test_reproduce_json_prints_one_object(table, capsys):
-    table(HELD, REFUTED)
+    table(HOLDS, REFUTED)
     assert main(["reproduce", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == {
-        "rows": [HELD._asdict(), REFUTED._asdict()],
+        "rows": [HOLDS._asdict(), REFUTED._asdict()],
         "false_alarm_rate": 0.01,
     }
 

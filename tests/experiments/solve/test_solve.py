@@ -43,7 +43,7 @@ def test_solve_fluid_finds_the_value_of_the_closed_form():
     assert (answer.low, answer.high, answer.jump) == (None, None, None)
 
 
-def test_solve_reads_a_factor_between_doublings_on_a_straight_line_of_log2():
+def test_solve_interpolates_a_factor_between_doublings_in_log2():
     """1000x lies 0.966 of the way from doubling 9 to doubling 10."""
     found = solve(TOY, "papers_per_month", "1000x=100")
     ninth, tenth = day_of_doubling(9, 1.0), day_of_doubling(10, 1.0)
@@ -59,7 +59,7 @@ def test_solve_does_not_depend_on_the_horizon_or_the_doublings_of_the_scenario()
     )
 
 
-def test_solve_lab_agrees_with_a_run_of_the_fluid_at_the_value():
+def test_solve_lab_agrees_with_a_fluid_run_at_the_value():
     found = solve("lab", "growth__first_doubling_days", "doublings=9@365", low=20, high=40)
     (answer,) = found.answers
     lab = Scenario.load("lab").replace(growth__first_doubling_days=answer.exact, run__horizon_days=2000.0)
@@ -91,14 +91,14 @@ def hours(until: str = "doublings=1@100", low: float = 1.0, high: float = 11.0):
     return solve("lab", "cluster__restart_hours", until, low=low, high=high)
 
 
-def test_solve_finds_every_value_and_says_that_the_day_turns(law):
+def test_solve_finds_every_value_and_reports_that_it_is_not_monotone(law):
     law(lambda x: 100 + (x - 3) * (x - 7) * (x - 9))
     found = hours()
     assert found.values == [3, 7, 9]
     assert not found.monotone
 
 
-def test_solve_finds_two_values_between_two_of_its_grid(law):
+def test_solve_finds_two_values_between_grid_points(law):
     """A dip that is narrower than the distance of the values that are tried first."""
     law(lambda x: 100 + 5000 * ((x - 6.1) ** 2 - 0.01))
     assert hours(low=1.0, high=3.9 * 3).values == pytest.approx([6.0, 6.2], rel=1e-3)
@@ -121,7 +121,7 @@ def test_solve_finds_where_the_day_jumps_over_the_goal(law):
     assert before.value < math.pi <= after.value < before.value * 1.001
 
 
-def test_solve_counts_a_run_that_never_gets_there_as_late(law):
+def test_solve_treats_a_run_without_the_goal_as_late(law):
     law(lambda x: 100 * (x / 5) ** 8)
     (answer,) = hours().answers
     assert answer.value == 5
@@ -135,7 +135,7 @@ def test_solve_whole_numbers_finds_two_in_a_row(law):
     assert all(each.value == round(each.value) for each in found.tried)
 
 
-def test_solve_leaves_out_values_that_cannot_be_run(law):
+def test_solve_omits_values_that_cannot_be_run(law):
     law(lambda x: 100 * x / 8 if x > 4 else -1.0)
     found = hours()
     assert found.values == [8]
@@ -152,7 +152,7 @@ def test_solve_refuses_if_no_value_can_be_run(law):
 # --- the World ------------------------------------------------------------------------------------------------------
 
 
-def test_solve_world_gives_the_mean_day_over_the_same_seeds_and_an_interval():
+def test_solve_world_returns_the_mean_day_and_an_interval():
     team = TOY.replace(researcher__initial=16, growth__papers_first_doubling=32.0)  # the same mean days, less spread
     found = solve(team, "papers_per_month", "doublings=5@100", engine="world", seeds=8, workers=1)
     (answer,) = found.answers
@@ -170,7 +170,7 @@ def test_solve_world_gives_the_mean_day_over_the_same_seeds_and_an_interval():
     assert answer.low < papers_per_month_for(5, 100) < answer.high  # fixed seeds; a false alarm in 5% of them
 
 
-def test_solve_world_searches_alone_where_the_fluid_cannot_run():
+def test_solve_world_works_without_the_fluid_engine():
     whole = TOY.replace(researcher__timing="whole", run__max_doublings=3)
     found = solve(whole, "papers_per_month", "doublings=3@100", low=0.5, high=4, engine="world", seeds=3, workers=1)
     assert len(found.answers) == 1
@@ -182,7 +182,7 @@ def test_solve_world_searches_alone_where_the_fluid_cannot_run():
 LINE = "solve toy-explosion --for papers_per_month --until"
 
 
-def test_solve_command_prints_the_value_and_what_it_gives(asara):
+def test_solve_command_prints_the_value_and_its_check(asara):
     answer = asara(*LINE.split(), "doublings=8@100")
     assert (answer.code, answer.err) == (0, "")
     value = f"{papers_per_month_for(8, 100):.3g}"
@@ -200,7 +200,7 @@ def test_solve_command_prints_json(asara):
     assert found["answers"][0]["gives"]["day"] == pytest.approx(100, rel=0.01)
 
 
-def test_solve_command_without_a_value_says_what_is_nearest_and_exits_with_1(asara):
+def test_solve_command_without_a_value_names_the_nearest_and_exits_with_1(asara):
     answer = asara(*LINE.split(), "doublings=8@100", "--low", 0.01, "--high", 0.02)
     assert (answer.code, answer.err) == (1, "")
     assert "No value meets the goal. Nearest is researcher__papers_per_month = 0.02: " in " ".join(answer.out.split())

@@ -161,7 +161,7 @@ def test_workbook_of_a_run_has_its_summary_and_tables_and_equal_bytes(tmp_path):
     assert not (tmp_path / "a" / "run.xlsx").exists(), "files of an earlier run go"
 
 
-def test_workbook_leaves_a_table_out_that_no_sheet_can_hold(monkeypatch):
+def test_workbook_omits_a_table_too_large_for_a_sheet(monkeypatch):
     openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
     monkeypatch.setattr("experiments.workbook.MAX_ROWS", 3)
     content = workbook({"a": 1}, {"long": pa.table({"x": [1, 2, 3]}), "short": pa.table({"x": [1, 2]})})

@@ -10,7 +10,7 @@ from sim.scenario.model import Scenario
 
 
 @pytest.mark.parametrize("command", ["mc", "sweep", "run"])
-def test_new_writes_a_commented_file_and_never_over_another(asara, tmp_path, command):
+def test_new_writes_a_commented_file_and_overwrites_none(asara, tmp_path, command):
     written = asara(command, "--new", "mine.toml")
     assert (written.code, written.err) == (0, "")
     assert f"asara {command} mine.toml" in written.out

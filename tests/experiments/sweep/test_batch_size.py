@@ -76,7 +76,7 @@ def test_fluid_batch_sizer_after_one_slow_batch_recovers():
     assert settled(sizer, lambda runs: 0.3 + 0.001 * runs, 20) == MAX_FLUID_RUNS
 
 
-def test_fluid_batch_sizer_near_the_end_gives_no_batch_that_is_all_fixed_cost():
+def test_fluid_batch_sizer_near_the_end_avoids_batches_of_fixed_cost_only():
     sizer = FluidBatchSizer()
     assert [sizer.next_batch(waiting, 2) for waiting in (1000, 100, 64, 8)] == [64, 64, 64, 8]
     settled(sizer, lambda runs: 0.3 + 0.001 * runs)
@@ -84,7 +84,7 @@ def test_fluid_batch_sizer_near_the_end_gives_no_batch_that_is_all_fixed_cost():
     assert sizer.next_batch(1000, 1) == 1000, "a single worker takes all waiting runs"
 
 
-def test_world_batch_sizer_gives_half_a_second_of_runs_and_shares_the_last_ones_out():
+def test_world_batch_sizer_gives_half_a_second_of_runs_and_divides_the_last():
     sizer = batch_sizer("world")
     assert isinstance(sizer, WorldBatchSizer) and sizer.size == 1
     for _ in range(100):

@@ -24,7 +24,7 @@ from sim.scenario.model import Scenario, ScenarioError
 TOY = Scenario.load("toy-explosion").replace(run__max_doublings=3)
 OTHER = TOY.replace(growth__difficulty_growth=3.0)
 IMPOSSIBLE = Scenario.load("lab").replace(cluster__gpus=8)
-"""Scenario whose experiments need more GPUs than their share; the error is raised when a run is set up."""
+"""Scenario with experiments that need more GPUs than their share; the error is raised when a run is set up."""
 
 
 def test_run_many_returns_the_columns_of_a_sweep_and_the_days_of_doublings():
@@ -47,7 +47,7 @@ def test_run_many_gives_the_same_bytes_for_any_number_of_workers(tmp_path):
     assert tables[0]["point"].tolist() == [0] * 3 + [1] * 3
 
 
-def test_run_many_fluid_gives_one_row_a_scenario():
+def test_run_many_fluid_returns_one_row_per_scenario():
     found = run_many([TOY, OTHER, "toy-fizzle"], 5, engine="fluid")
     expected = fluid([TOY, OTHER, Scenario.load("toy-fizzle")])
     assert found["day"].tolist() == expected.day.tolist()
@@ -55,7 +55,7 @@ def test_run_many_fluid_gives_one_row_a_scenario():
     assert found["doubling_4_day"].isna().tolist() == [True, True, False]
 
 
-def test_run_many_takes_names_and_any_iterable_of_seeds():
+def test_run_many_accepts_names_and_any_iterable_of_seeds():
     short = Scenario.load("toy-fizzle")
     pd.testing.assert_frame_equal(run_many("toy-fizzle", iter([4]), workers=1), run_many([short], (4,), workers=1))
 
@@ -68,7 +68,7 @@ def test_run_many_names_the_seed_of_a_run_that_fails(workers):
         run_many([TOY, IMPOSSIBLE], [7], workers=workers)
 
 
-def test_run_many_can_keep_the_rows_of_runs_that_fail(monkeypatch):
+def test_run_many_keeps_the_rows_of_failed_runs_on_request(monkeypatch):
     def fails_once(scenario: Scenario, seed: int) -> object:
         if seed == 1:
             raise ZeroDivisionError("a fault")
@@ -83,16 +83,16 @@ def test_run_many_can_keep_the_rows_of_runs_that_fail(monkeypatch):
         run_many(TOY, 3, workers=1)
 
 
-def test_run_many_leaves_no_worker_after_ctrl_c(monkeypatch):
+def test_run_many_interrupted_leaves_no_worker(monkeypatch):
     @contextmanager
-    def pressed() -> Iterator[object]:
+    def interrupting_progress() -> Iterator[object]:
         def on_progress(progress: Progress) -> None:
             if progress.share:
                 signal.raise_signal(signal.SIGINT)
 
         yield on_progress
 
-    monkeypatch.setattr(many, "show_progress", pressed)
+    monkeypatch.setattr(many, "show_progress", interrupting_progress)
     before = set(psutil.Process().children(recursive=True))
     with pytest.raises(KeyboardInterrupt):
         run_many(TOY, 500, workers=2, progress=True)

@@ -94,7 +94,7 @@ def check_extended(tmp_path: Path, old: dict[str, object], new: dict[str, object
         ),
     ],
 )
-def test_sweep_extended_is_to_the_byte_a_fresh_sweep_of_the_larger_design(tmp_path, old, new):
+def test_sweep_extended_equals_a_fresh_sweep_to_the_byte(tmp_path, old, new):
     check_extended(tmp_path, old, new)
 
 
@@ -131,7 +131,7 @@ def test_sweep_that_cannot_be_extended_is_refused_with_the_difference(tmp_path, 
 
 
 @pytest.mark.parametrize("writes", range(1, 9))
-def test_sweep_whose_extension_is_stopped_is_completed_by_the_same_command(tmp_path, monkeypatch, writes):
+def test_sweep_with_an_interrupted_extension_is_completed_by_the_same_command(tmp_path, monkeypatch, writes):
     folder, expected = tmp_path / "grown", tmp_path / "fresh"
     run_here(design_of(tmp_path), folder)
     large = design_of(tmp_path, n="n = 4", initial=[1, 3, 2])

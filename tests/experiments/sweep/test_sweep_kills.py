@@ -19,7 +19,7 @@ from experiments.sweep.storage import write_manifest, write_part
 from experiments.sweep.workers.dask import DaskWorkers, do_task
 from experiments.sweep.workers.local import MAX_ATTEMPTS, LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
-from tests.support.sweep_runs import command_for, on_nodes, quietly, roughly, toy, without_scheduler
+from tests.support.sweep_runs import command_for, kill_at_random, kill_dask_process, quietly, toy, without_scheduler
 from tests.support.sweep_tables import as_bytes
 
 TIMES_KILLED = (40, 150)
@@ -41,7 +41,7 @@ def environment() -> dict[str, str]:
 def test_sweep_whose_workers_and_command_are_killed_has_each_run_once(tmp_path):
     design, folder = toy(tmp_path, 64, replications=2), tmp_path / "rough"
     for seed, die_at in enumerate((*TIMES_KILLED, len(design) + 1)):
-        command = command_for(roughly, tmp_path / "toy.toml", folder, seed, die_at)
+        command = command_for(kill_at_random, tmp_path / "toy.toml", folder, seed, die_at)
         ended = subprocess.run(command, env=environment(), check=False, stdin=subprocess.DEVNULL).returncode
         assert ended == (-signal.SIGKILL if die_at <= len(design) else 0)
     found, expected = read(folder), serially(design, tmp_path / "serial")
@@ -80,10 +80,10 @@ def first_line(process, words: str) -> str:
     return next(line for line in process.stderr if words in line)
 
 
-def test_dask_cluster_that_loses_a_node_writes_the_same_table(tmp_path, cluster):
+def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, cluster):
     address, nodes = cluster
     design, folder = toy(tmp_path, 96), tmp_path / "nodes"
-    command = command_for(on_nodes, tmp_path / "toy.toml", folder, address, nodes[0])
+    command = command_for(kill_dask_process, tmp_path / "toy.toml", folder, address, nodes[0])
     subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
 
@@ -98,7 +98,7 @@ def workers_of(process: int) -> list[psutil.Process]:
     return found
 
 
-def test_dask_nodes_end_their_workers_after_a_sweep(tmp_path, cluster):
+def test_dask_workers_end_after_a_sweep(tmp_path, cluster):
     address, (one, two, _) = cluster
     design = toy(tmp_path, 24)
     with DaskWorkers(design, address) as nodes:
@@ -145,7 +145,7 @@ def test_pool_whose_workers_cannot_start_raises_error(tmp_path, monkeypatch):
         list(pool.run(range(8)))
 
 
-def test_crew_whose_workers_cannot_be_started_says_so_in_one_sentence(tmp_path, monkeypatch):
+def test_worker_pool_that_cannot_start_workers_raises_one_sentence(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
@@ -166,7 +166,7 @@ if sys.argv[1:] and sys.orig_argv[1:4] == ["-P", "-m", "experiments.sweep.worker
         if scenario.researcher.initial == 4:
             signal.pause()
         if scenario.researcher.initial == 5:
-            raise RuntimeError("what nobody has thought of")
+            raise RuntimeError("an unexpected error")
         return real(scenario, seed)
     sim.runner.run = run
 """
@@ -184,7 +184,7 @@ def test_sweep_with_runs_that_kill_hang_or_fail_records_them_and_keeps_others(tm
     assert found[1] == ("ok", "")
     assert found[3] == ("killed", f"{MAX_ATTEMPTS} workers died of it, the last by signal 9")
     assert found[4] == ("timeout", "was not over after 5 s")
-    assert found[5] == ("failed", "RuntimeError: what nobody has thought of")
+    assert found[5] == ("failed", "RuntimeError: an unexpected error")
     assert all((row["status"], row["message"]) == found[row["researcher__initial"]] for row in rows)
     undisturbed = do_runs(design, [row["run"] for row in rows if row["researcher__initial"] == 1])
     assert [each.row for each in undisturbed] == [row for row in rows if row["researcher__initial"] == 1]

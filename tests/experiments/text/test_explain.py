@@ -26,7 +26,7 @@ def found(word):
         ("φ", "training__speedup_exponent"),
     ],
 )
-def test_explain_of_a_symbol_is_the_parameter_that_it_stands_for(symbol, parameter):
+def test_explain_of_a_symbol_shows_its_parameter(symbol, parameter):
     assert found(symbol)[1:] == ([parameter], [])
 
 

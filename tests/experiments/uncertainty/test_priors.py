@@ -25,12 +25,12 @@ def made(name, **parameters):
     return distribution({"distribution": name} | parameters, "[inputs.x]")
 
 
-def test_every_distribution_of_scipy_has_a_case():
+def test_scipy_cases_cover_every_distribution():
     assert set(CASES) | {"constant", "quantiles"} == set(DISTRIBUTIONS)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_distribution_is_scipys(name):
+def test_distribution_equals_that_of_scipy(name):
     parameters, exact = CASES[name]
     found = made(name, **parameters)
     np.testing.assert_allclose(found.ppf(U), exact.ppf(U), rtol=1e-9)
@@ -40,7 +40,7 @@ def test_a_distribution_is_scipys(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_cut_off_is_not_drawn_and_the_rest_keeps_its_proportions(name):
+def test_truncated_distribution_is_conditional_on_its_bounds(name):
     parameters, exact = CASES[name]
     found = made(name, **parameters, min=1.5, max=2.5)
     below, above = exact.cdf(1.5), exact.cdf(2.5)
@@ -51,7 +51,7 @@ def test_what_is_cut_off_is_not_drawn_and_the_rest_keeps_its_proportions(name):
         assert found.cdf(float(found.ppf(np.array(u)))) == pytest.approx(u)
 
 
-def test_quantiles_are_joined_by_straight_lines_and_invert():
+def test_quantile_distribution_interpolates_linearly_and_inverts():
     found = made("quantiles", shares=[0, 0.2, 0.7, 1], values=[-1, 0.5, 3, 10])
     assert found.ppf(np.array([0, 0.1, 0.2, 0.45, 0.7, 0.85, 1])) == pytest.approx([-1, -0.25, 0.5, 1.75, 3, 6.5, 10])
     assert [found.cdf(x) for x in (-2, 0.5, 1.75, 10, 11)] == pytest.approx([0, 0.2, 0.45, 1, 1])
@@ -71,29 +71,29 @@ def test_quantiles_are_joined_by_straight_lines_and_invert():
         ([0, 1], [1, math.inf], "values"),
     ],
 )
-def test_quantiles_that_are_none_get_one_sentence(shares, values, says):
+def test_quantile_distribution_with_invalid_values_raises_one_sentence(shares, values, says):
     with pytest.raises(PriorError, match=re.escape(says)):
         made("quantiles", shares=shares, values=values)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in DISTRIBUTIONS.items() if kind.ci80_allowed])
-def test_one_in_ten_lies_on_either_side_of_an_interval(name):
+def test_ci80_has_10_percent_on_each_side(name):
     np.testing.assert_allclose(made(name, ci80=[0.5, 2]).ppf(np.array([0.1, 0.9])), [0.5, 2], rtol=1e-12)
 
 
-def test_the_middle_of_an_interval():
+def test_ci80_median_is_geometric_or_arithmetic():
     assert made("lognormal", ci80=[0.5, 2]).ppf(np.array(0.5)) == pytest.approx(1.0)
     assert made("normal", ci80=[0.5, 2]).ppf(np.array(0.5)) == pytest.approx(1.25)
 
 
-def test_a_constant_is_what_it_is_and_a_beta_goes_from_0_to_1_unless_told():
+def test_constant_returns_its_value_and_beta_defaults_to_0_to_1():
     assert (made("constant", value=3).ppf(U) == 3).all()
     assert made("constant", value=3).cdf(2.9) == 0
     assert made("beta", a=2, b=2).support == (0, 1)
 
 
 @pytest.mark.parametrize("rank", [-0.9, -0.3, 0.5, 0.95])
-def test_ranks_come_out_as_asked(rank):
+def test_copula_draws_have_the_rank_correlation(rank):
     n, chance = 20_000, np.random.default_rng(5)
     drawn = {name: chance.random(n) for name in ("a", "b", "c")}
     linked = GaussianCopula([RankCorrelation("a", "b", rank)])(drawn)
@@ -112,26 +112,26 @@ def correlations_of(copula, names):
 
 
 @pytest.mark.parametrize("rank", [-0.9, -0.3, 0.5, 0.95])
-def test_normal_scores_have_the_correlation_of_the_rank_exactly(rank):
+def test_copula_normal_scores_have_the_exact_correlation(rank):
     found = correlations_of(GaussianCopula([RankCorrelation("a", "b", rank)]), "ab")
     r = 2 * math.sin(math.pi * rank / 6)
     np.testing.assert_allclose(found, [[1, r], [r, 1]], atol=1e-12)
 
 
-def test_three_ranks_at_once():
+def test_copula_of_three_inputs_has_all_correlations():
     wanted = [RankCorrelation("a", "b", 0.6), RankCorrelation("b", "c", -0.4), RankCorrelation("a", "c", 0.1)]
     found = correlations_of(GaussianCopula(wanted), "abc")
     ab, bc, ac = (2 * math.sin(math.pi * each.rank / 6) for each in wanted)
     np.testing.assert_allclose(found, [[1, ab, ac], [ab, 1, bc], [ac, bc, 1]], atol=1e-12)
 
 
-def test_extreme_uniforms_stay_within():
+def test_copula_of_extreme_uniforms_stays_inside_the_unit_interval():
     linked = GaussianCopula([RankCorrelation("a", "b", 0.9)])({name: np.array([0.0, 1 - 2**-53]) for name in "ab"})
     for values in linked.values():
         assert ((values > 0) & (values < 1)).all()
 
 
-def test_ranks_that_contradict_each_other_are_refused():
+def test_copula_of_contradictory_correlations_raises():
     wanted = [RankCorrelation("a", "b", 0.9), RankCorrelation("b", "c", 0.9), RankCorrelation("a", "c", -0.9)]
     with pytest.raises(PriorError, match="rank correlations of a, b, c contradict each other"):
         GaussianCopula(wanted)
@@ -173,7 +173,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_wrong_is_said_with_its_place(case):
+def test_distribution_with_an_error_names_its_place(case):
     table, words = BROKEN[case]
     with pytest.raises(PriorError) as caught:
         distribution(table, "[inputs.r]")

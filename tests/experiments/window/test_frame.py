@@ -167,7 +167,7 @@ def test_grid_shows_restarted_jobs_as_failed():
         assert back <= shown
         assert (frame.grid.failed > 0) == bool(back)
         seen += bool(back)
-    assert seen, "nothing failed: the test says nothing"
+    assert seen, "nothing failed, so the test is empty"
 
 
 def test_queue_view_follows_the_discipline():
@@ -178,7 +178,7 @@ def test_queue_view_follows_the_discipline():
         first = frame_of(world).queue.first
         assert len(first) > 3
         pool = world.datacenter.pools["experiment"]
-        assert first[0].number == pool._queue.head.number
+        assert first[0].number == pool.queue.head.number
         if queue != "sjf":
             assert [each.number for each in first] == sorted(each.number for each in first)
 

@@ -78,7 +78,7 @@ def test_raise_input_in_a_shared_pool_keeps_the_gpus_of_inference(name: str) -> 
 
 
 def measured_session(scenario: Scenario, frames: int) -> WindowSession:
-    """Return a session at a frame whose margins are measured."""
+    """Return a session at a frame with measured margins."""
     news = threading.Condition()
 
     def publish(_: int) -> None:

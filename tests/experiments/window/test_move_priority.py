@@ -8,7 +8,7 @@ from experiments.window import move_priority
 from experiments.window.move_priority import MovePriority
 
 
-def test_give_way_without_moves_of_others_returns_at_once() -> None:
+def test_give_way_without_other_moves_returns_at_once() -> None:
     found = MovePriority()
     found.give_way("page")
     found.begin("page")

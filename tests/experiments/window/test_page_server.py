@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -161,12 +162,17 @@ def test_command_refuses_an_invalid_scenario() -> None:
         actions.checked_link("lub", [], 0)
 
 
-def test_available_scenarios_are_the_shipped_ones_and_that_of_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _shipped_default() -> Iterator[None]:
+    default_link.clear_default()
+    yield
+    default_link.clear_default()
+
+
+@pytest.mark.usefixtures("_shipped_default")
+def test_available_scenarios_are_the_shipped_ones_and_the_commands(tmp_path: Path) -> None:
     own = tmp_path / "mine.toml"
     own.write_text("[cluster]\ngpus = 64\n")
-    monkeypatch.setattr(default_link, "_command_default", [])
     assert default_link.default_link().scenario == Scenario.load("lab")
     link, base = actions.checked_link(str(own), ["cluster__gpus_per_node=4"], 3)
     default_link.set_default(link, base)

@@ -75,7 +75,7 @@ def test_refused_branch_leaves_one_world(changes: dict[str, float]) -> None:
     player.close()
 
 
-def test_closed_player_refuses_moves_and_questions() -> None:
+def test_closed_player_refuses_moves_and_queries() -> None:
     before = worlds()
     player = RunPlayer(LAB)
     player.step(5)

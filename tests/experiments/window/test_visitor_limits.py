@@ -29,13 +29,12 @@ def test_player_with_little_memory_rewinds_exactly(walked, moves):
             patch.setattr(timeline_module, name, value)
         player = RunPlayer(LAB)
         player.seek(walked.last)
-        timeline: Timeline = player._timelines[0]
-        assert len(timeline._frames.numbers) < walked.last / 2, "the test keeps too much to say anything"
-        assert len(timeline._checkpoints.numbers) >= 1
+        (kept,) = player.cache_usage
+        assert kept.frames < walked.last / 2, "too many frames are kept for this test"
+        assert kept.checkpoints >= 1
         for what, how in moves:
             move(player, what, how)
-            assert timeline._frames.stored_bytes <= 12_000
-            assert timeline._checkpoints.stored_bytes <= 60_000
+            assert all(each.frame_bytes <= 12_000 and each.checkpoint_bytes <= 60_000 for each in player.cache_usage)
             frame = player.current_frame
             if not frame.is_between_frames:
                 assert frame == walked.frames[frame.number]

@@ -15,14 +15,14 @@ from sim.clock import Clock
 from sim.runner import run
 from sim.scenario.model import Scenario
 from tests.oracles.scheduler import Request, first_starts
-from tests.support.clusters import Script, cluster, params
+from tests.support.clusters import ScriptedStreams, cluster, params
 
 LOGS = 1000
 GPUS = 4
 
 
 class Sorted(QueueDiscipline):
-    """A discipline as a user plugs it in: a list, sorted after each change."""
+    """A discipline of a user: a list that is sorted after each change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ DISCIPLINES: dict[str, Callable[[], QueueDiscipline]] = {**QUEUES, "longest": Lo
 
 
 def random_log(seed: int) -> list[Request]:
-    """Up to 16 jobs in the order of arrival; all times are small whole numbers, so that ties abound."""
+    """Up to 16 jobs in the order of arrival; all times are small whole numbers, so that ties are frequent."""
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, 17))
     arrivals = sorted(rng.integers(0, 12, size).tolist())
@@ -74,7 +74,7 @@ def random_log(seed: int) -> list[Request]:
     return [Request(*row) for row in rows]
 
 
-def test_random_logs_have_arrivals_at_the_instant_of_an_end() -> None:
+def test_random_logs_contain_arrivals_that_coincide_with_ends() -> None:
     ties = 0
     for seed in range(100):
         jobs = random_log(seed)
@@ -84,7 +84,7 @@ def test_random_logs_have_arrivals_at_the_instant_of_an_end() -> None:
 
 
 @pytest.mark.parametrize("name", DISCIPLINES)
-def test_waits_of_a_replayed_log_are_those_of_the_slow_scheduler(name: str) -> None:
+def test_replay_waits_equal_those_of_the_reference_scheduler(name: str) -> None:
     quiet = params(gpus=GPUS, queue=name if name in QUEUES else "fcfs")
     plugged = None if name in QUEUES else DISCIPLINES[name]
     for seed in range(LOGS):
@@ -116,20 +116,20 @@ def starts_in_cluster(jobs: list[Request], name: str, zero_delays: int) -> list[
 
 @pytest.mark.parametrize("zero_delays", [0, 2])
 @pytest.mark.parametrize("name", DISCIPLINES)
-def test_starts_in_a_cluster_are_those_of_the_slow_scheduler_before_and_after_ends(name: str, zero_delays: int) -> None:
+def test_cluster_starts_equal_the_reference_scheduler_for_any_event_order(name: str, zero_delays: int) -> None:
     for seed in range(LOGS // 2):
         jobs = random_log(seed)
         found = starts_in_cluster(jobs, name, zero_delays)
         assert found == first_starts(jobs, GPUS, name), f"log {seed}: {jobs}"
 
 
-def test_a_short_job_that_arrives_as_another_ends_goes_first() -> None:
-    """The log of a bug: job 3 waited 100 s behind job 2."""
+def test_sjf_starts_a_short_job_that_arrives_when_another_ends() -> None:
+    """In this log job 3 once waited 100 s behind job 2."""
     log = [LoggedJob("1", 0, 10, 1), LoggedJob("2", 5, 100, 1), LoggedJob("3", 10, 1, 1)]
     assert replay(log, params(queue="sjf"), gpus=1).waits.tolist() == [0, 6, 0]
 
 
-def test_a_short_job_that_the_end_of_another_submits_goes_first() -> None:
+def test_sjf_starts_a_short_job_submitted_by_the_end_of_another() -> None:
     clock, pool = cluster(gpus=1, queue="sjf")
     first, long = pool.submit(1, 10), pool.submit(1, 100)
     later: list[Job] = []
@@ -139,7 +139,7 @@ def test_a_short_job_that_the_end_of_another_submits_goes_first() -> None:
 
 
 @pytest.mark.parametrize("name", ["sjf", "longest", "fcfs"])
-def test_interrupted_jobs_are_ordered_by_what_remains(name: str) -> None:
+def test_interrupted_jobs_are_ordered_by_remaining_time(name: str) -> None:
     """Interruptions lie at 2^-k after an hour, so that no end of an earlier time coincides with one."""
     for seed in range(LOGS // 2):
         jobs = random_log(seed)
@@ -167,9 +167,11 @@ def _submit_or_interrupt(pool: GpuCluster, job: Request | None, submitted: list[
     pool.reconfigure(pool.params.model_copy(update={"restart_hours": other}))
 
 
-def test_a_failed_job_goes_before_a_waiting_one_that_is_longer_than_its_rest() -> None:
+def test_sjf_starts_a_failed_job_before_one_longer_than_its_remaining_time() -> None:
     """10 hours, failed after 6, checkpoint each hour, 1 hour to restart: 5 remain, and the other job takes 7."""
-    clock, pool = cluster(Script(6.0), gpus=1, queue="sjf", gpu_hours_between_failures=1.0, checkpoint_hours=1.0)
+    clock, pool = cluster(
+        ScriptedStreams(6.0), gpus=1, queue="sjf", gpu_hours_between_failures=1.0, checkpoint_hours=1.0
+    )
     failed, waiting = pool.submit(1, 10), pool.submit(1, 11)
     clock.advance(1)
     shorter_than_the_whole = pool.submit(1, 7)
@@ -179,8 +181,8 @@ def test_a_failed_job_goes_before_a_waiting_one_that_is_longer_than_its_rest() -
 
 
 @pytest.mark.parametrize("name", ["sjf", "fcfs"])
-def test_experiments_of_a_world_start_as_in_the_slow_scheduler(name: str) -> None:
-    """Whole papers: all researchers ask in the same instants, for gangs of different lengths."""
+def test_world_experiments_start_as_in_the_reference_scheduler(name: str) -> None:
+    """Whole papers: all researchers submit at the same instants, for gangs of different lengths."""
     result = run(
         Scenario().replace(
             researcher__initial=24,
@@ -209,7 +211,7 @@ def test_experiments_of_a_world_start_as_in_the_slow_scheduler(name: str) -> Non
     assert found == [job.started for job in records if job.started is not None]
 
 
-def test_easy_dispatches_when_a_new_head_leaves_more_room_than_the_old_one() -> None:
+def test_easy_backfills_when_a_new_head_leaves_more_spare_gpus() -> None:
     """From hour 5 the head needs 3 of 4 GPUs at hour 10 and no longer 4: one GPU is spare for a long job."""
     clock, pool = cluster(gpus=4, queue="easy", preemption=False)
     pool.submit(3, 10)

@@ -12,7 +12,7 @@ from hardware.cluster.cluster import GpuCluster, Job, JobRecord
 from hardware.cluster.placement import PLACEMENTS
 from hardware.cluster.queues import QUEUES
 from sim.clock import Clock
-from tests.support.clusters import Diary, Luck, params
+from tests.support.clusters import NotificationRecorder, SeededStreams, params
 from tests.support.properties import examples
 
 GPUS, SIZE = 12, 4
@@ -44,18 +44,20 @@ STEP = st.one_of(
 STEPS = st.one_of(st.lists(STEP, max_size=40), st.lists(STEP, min_size=25, max_size=40))
 
 
-class Trial:
-    """A cluster, what was asked of it, and an account kept beside it."""
+class ClusterTrial:
+    """A cluster, its requests, and an independent account of its GPU time."""
 
     def __init__(self, settings: dict[str, Any], seed: int) -> None:
         self.clock = Clock()
-        self.diary = Diary()
-        self.gpus = GpuCluster(self.clock, params(gpus=GPUS, gpus_per_node=SIZE, **settings), Luck(seed), hour=1)
+        self.recorder = NotificationRecorder()
+        self.gpus = GpuCluster(
+            self.clock, params(gpus=GPUS, gpus_per_node=SIZE, **settings), SeededStreams(seed), hour=1
+        )
         self.jobs: list[Job] = []
         self.area = 0.0
 
     def submit(self, gpus: int, length: float, priority: int) -> None:
-        self.jobs.append(self.gpus.submit(gpus, length, owner=len(self.jobs), priority=priority, watcher=self.diary))
+        self.jobs.append(self.gpus.submit(gpus, length, owner=len(self.jobs), priority=priority, watcher=self.recorder))
 
     def cancel(self, number: int) -> None:
         if number < len(self.jobs):
@@ -81,7 +83,7 @@ class Trial:
         self.area += self.gpus.in_use * (until - self.clock.now)
 
     def finish(self) -> list[JobRecord]:
-        """Cancel what stands, and whatever is not over when all others had the time."""
+        """Cancel jobs of infinite length, and jobs that are not over when all others had the time."""
         for job in self.jobs:
             if job.length == math.inf:
                 self.gpus.cancel(job)
@@ -92,7 +94,7 @@ class Trial:
         return self.gpus.records
 
 
-def check(trial: Trial) -> None:
+def check(trial: ClusterTrial) -> None:
     gpus = trial.gpus
     running = [job for job in trial.jobs if job.state == "running"]
     waiting = [job for job in trial.jobs if job.state == "waiting"]
@@ -100,11 +102,11 @@ def check(trial: Trial) -> None:
     assert gpus.in_use == sum(job.gpus for job in running) == gpus.gpus_in_use("job")
     assert (gpus.running, gpus.waiting) == (len(running), len(waiting))
     assert {job.number for job in gpus.jobs()} == {job.number for job in running + waiting}
-    check_seats(gpus, running)
+    check_allocations(gpus, running)
     assert 0 <= gpus.fragmentation <= 1
 
 
-def check_seats(gpus: GpuCluster, running: list[Job]) -> None:
+def check_allocations(gpus: GpuCluster, running: list[Job]) -> None:
     taken: dict[int, int] = {}
     for job in running:
         assert sum(count for _, count in job.allocation) == job.gpus
@@ -118,7 +120,7 @@ def check_seats(gpus: GpuCluster, running: list[Job]) -> None:
         assert count <= min(size, gpus.capacity - node * size)
 
 
-def check_accounts(trial: Trial, records: list[JobRecord]) -> None:
+def check_accounts(trial: ClusterTrial, records: list[JobRecord]) -> None:
     assert len(records) == len(trial.jobs)
     assert [job.value for job in trial.jobs] == sorted(records)
     assert sum(record.held for record in records) == near(trial.area)
@@ -136,15 +138,15 @@ def check_accounts(trial: Trial, records: list[JobRecord]) -> None:
         assert record.started is None or record.submitted <= record.started <= record.ended
         if record.preemptions == record.failures == 0:
             assert record.restarts == record.lost == 0
-    check_diary(trial)
+    check_notifications(trial)
 
 
-def check_diary(trial: Trial) -> None:
-    """Each job is told in turns that it runs and that it was stopped."""
+def check_notifications(trial: ClusterTrial) -> None:
+    """Assert that starts and stops of each job alternate."""
     for job in trial.jobs:
-        told = [what for _, what, number in trial.diary.told if number == job.number]
-        assert told == (["started", "stopped"] * len(told))[: len(told)]
-        stops = told.count("stopped")
+        kinds = [what for _, what, number in trial.recorder.notifications if number == job.number]
+        assert kinds == (["started", "stopped"] * len(kinds))[: len(kinds)]
+        stops = kinds.count("stopped")
         assert stops >= job.value.preemptions + job.value.failures or job.value.outcome == "cancelled"
 
 
@@ -152,7 +154,7 @@ def near(value: float) -> Any:
     return pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
-def play(trial: Trial, steps: list[Any], saves: bool) -> list[JobRecord]:
+def apply_steps(trial: ClusterTrial, steps: list[Any], saves: bool) -> list[JobRecord]:
     for name, *arguments in steps:
         if name == "save":
             if saves:
@@ -171,7 +173,7 @@ def play(trial: Trial, steps: list[Any], saves: bool) -> list[JobRecord]:
 def test_cluster_never_exceeds_its_gpus_and_accounts_for_all_time(
     chosen: dict[str, Any], steps: list[Any], seed: int
 ) -> None:
-    play(Trial(chosen, seed), steps, saves=False)
+    apply_steps(ClusterTrial(chosen, seed), steps, saves=False)
 
 
 @pytest.mark.slow
@@ -179,7 +181,9 @@ def test_cluster_never_exceeds_its_gpus_and_accounts_for_all_time(
 @given(SETTINGS, STEPS, st.integers(0, 5))
 def test_cluster_pickled_midway_continues_identically(chosen: dict[str, Any], steps: list[Any], seed: int) -> None:
     middle = [*steps[: len(steps) // 2], ("save",), *steps[len(steps) // 2 :]]
-    assert play(Trial(chosen, seed), middle, saves=True) == play(Trial(chosen, seed), middle, saves=False)
+    assert apply_steps(ClusterTrial(chosen, seed), middle, saves=True) == apply_steps(
+        ClusterTrial(chosen, seed), middle, saves=False
+    )
 
 
 @examples(60)
@@ -188,7 +192,7 @@ def test_failures_of_an_owner_are_independent_of_other_owners(chosen: dict[str, 
     chosen = {**chosen, "gpu_hours_between_failures": 20.0, "restart_hours": 0.25}
     ends = []
     for others in (0, 3):
-        trial = Trial(chosen, seed)
+        trial = ClusterTrial(chosen, seed)
         mine = trial.gpus.submit(2, 30.0, owner=100)
         for owner in range(others):
             trial.gpus.submit(2, 30.0, owner=owner)

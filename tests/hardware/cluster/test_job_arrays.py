@@ -15,7 +15,7 @@ from hardware.cluster.placement import PLACEMENTS
 from hardware.cluster.queues import QUEUES
 from hardware.datacenter import Datacenter
 from sim.clock import Clock
-from tests.support.clusters import Luck, cluster, params
+from tests.support.clusters import SeededStreams, cluster, params
 from tests.support.properties import examples
 
 GPUS, NODE = 12, 4
@@ -33,47 +33,49 @@ SETTINGS = st.fixed_dictionaries(
     }
 )
 QUIET = st.fixed_dictionaries({"queue": st.sampled_from(["fcfs", "priority"]), "preemption": st.just(False)})
-"""Where gangs go on."""
-WHO = (st.integers(0, 2), st.integers(0, 1))
-LOT = st.tuples(st.just("lot"), st.integers(1, 60), *WHO)
+"""Settings under which a gang continues with the next job of an array."""
+OWNER_AND_PRIORITY = (st.integers(0, 2), st.integers(0, 1))
+SUBMIT_ARRAY = st.tuples(st.just("submit_array"), st.integers(1, 60), *OWNER_AND_PRIORITY)
 ADVANCE = st.tuples(st.just("advance"), st.sampled_from([0.0, 0.25, 0.5, 1.25, 4.0]))
-STEP = st.one_of(LOT, LOT, st.tuples(st.just("one"), st.just(1), *WHO), ADVANCE, ADVANCE)
+STEP = st.one_of(
+    SUBMIT_ARRAY, SUBMIT_ARRAY, st.tuples(st.just("submit_job"), st.just(1), *OWNER_AND_PRIORITY), ADVANCE, ADVANCE
+)
 RESIZE = st.tuples(st.just("resize"), st.sampled_from([8, 12, 16]), SETTINGS)
 STEPS = st.lists(STEP, min_size=4, max_size=25)
 CHANGING_STEPS = st.lists(st.one_of(STEP, STEP, RESIZE), min_size=4, max_size=25)
 
 
 def sizes(number: int, alike: bool) -> tuple[int, float]:
-    """GPUs and length of a job, by its number; of lengths without rounding that seldom end in the same instant."""
+    """Return GPUs and length of a job by its number; lengths are exact and seldom end in the same instant."""
     if alike:
         return 1, (number * 37 % 101 + 1) / 64
     return GANGS[number * 7 % 6], LENGTHS[number * 5 % 6]
 
 
-class Crowd:
-    """A cluster and all who ask for its GPUs, in lots or one by one, with a diary of every job."""
+class ArrayTrial:
+    """A cluster and its owners, which submit job arrays or single jobs, with a record of every job."""
 
-    def __init__(self, chosen: dict[str, Any], in_lots: bool, alike: bool = False, bundle: int = 1) -> None:
+    def __init__(self, chosen: dict[str, Any], in_arrays: bool, alike: bool = False, tasks_per_job: int = 1) -> None:
         self.clock = Clock()
-        self.gpus = GpuCluster(self.clock, params(gpus=GPUS, gpus_per_node=NODE, **chosen), Luck(3), hour=1)
-        self.in_lots, self.alike, self.bundle = in_lots, alike, bundle
-        self.diary: list[tuple[int, str, float]] = []
+        self.gpus = GpuCluster(self.clock, params(gpus=GPUS, gpus_per_node=NODE, **chosen), SeededStreams(3), hour=1)
+        self.in_arrays, self.alike, self.tasks_per_job = in_arrays, alike, tasks_per_job
+        self.notifications: list[tuple[int, str, float]] = []
         self.asked = self.over = 0
         self.area = 0.0
         self.drawn = 0
         """Number of the job that was drawn last."""
 
-    # What it asks
+    # What it requests
 
-    def lot(self, count: int, owner: int, priority: int) -> None:
-        if not self.in_lots:
+    def submit_array(self, count: int, owner: int, priority: int) -> None:
+        if not self.in_arrays:
             for _ in range(count):
-                self.one(1, owner, priority)
+                self.submit_job(1, owner, priority)
             return
         self.asked += count
         self.gpus.submit_array(count, self, owner=owner, priority=priority)
 
-    def one(self, _: int, owner: int, priority: int) -> None:
+    def submit_job(self, _: int, owner: int, priority: int) -> None:
         self.asked += 1
         gpus, length = sizes(self.asked, self.alike)
         job = self.gpus.submit(gpus, length, owner=owner, priority=priority, watcher=self)
@@ -91,48 +93,48 @@ class Crowd:
         self.area += self.gpus.in_use * (until - self.clock.now)
         self.clock.advance(until)
 
-    # What it is asked and told
+    # What it is asked and notified of
 
-    def next_task(self, lot: JobArray, most: int) -> tuple[int, float, int]:
-        self.drawn = lot.number
-        tasks = min(self.bundle, lot.count)
-        gpus, length = sizes(lot.number, self.alike)
+    def next_task(self, array: JobArray, most: int) -> tuple[int, float, int]:
+        self.drawn = array.number
+        tasks = min(self.tasks_per_job, array.count)
+        gpus, length = sizes(array.number, self.alike)
         assert gpus <= most
         return gpus, length * tasks, tasks
 
     def job_started(self, job: Job) -> None:
-        self.diary.append((self.drawn if job.tasks_before else job.number, "started", self.clock.now))
+        self.notifications.append((self.drawn if job.tasks_before else job.number, "started", self.clock.now))
 
     def job_stopped(self, job: Job) -> None:
-        self.diary.append((job.number, "stopped", self.clock.now))
+        self.notifications.append((job.number, "stopped", self.clock.now))
 
     def job_over(self, job: Job) -> None:
         self.over += job.tasks
 
 
-def check(crowd: Crowd) -> None:
-    """Every job that was asked for waits, runs or is over, and no GPU is given out twice."""
-    gpus = crowd.gpus
+def check(trial: ArrayTrial) -> None:
+    """Assert that every submitted job waits, runs or is over, and that no GPU is allocated twice."""
+    gpus = trial.gpus
     jobs = gpus.jobs()
     running = [job for job in jobs if job.state == "running"]
     assert 0 <= gpus.in_use == sum(job.gpus for job in running) <= gpus.capacity
-    assert gpus.waiting + sum(job.tasks for job in running) + crowd.over == crowd.asked
+    assert gpus.waiting + sum(job.tasks for job in running) + trial.over == trial.asked
     recorded = sum(record.tasks for record in gpus.records)
-    assert recorded + sum(job.tasks_before for job in jobs) == crowd.over
+    assert recorded + sum(job.tasks_before for job in jobs) == trial.over
     assert gpus.jobs_waiting("job") == gpus.waiting
 
 
-def play(crowd: Crowd, steps: list[Any], saved: bool = False) -> list[JobRecord]:
+def apply_steps(trial: ArrayTrial, steps: list[Any], saved: bool = False) -> list[JobRecord]:
     for place, (name, *arguments) in enumerate(steps):
         if saved and place % 3 == 2:
-            crowd = pickle.loads(pickle.dumps(crowd))
-        getattr(crowd, name)(*arguments)
-        check(crowd)
-    crowd.advance(2000.0)
-    assert crowd.over == crowd.asked, "all are over in the end"
-    records = crowd.gpus.records
-    assert sum(record.held for record in records) == near(crowd.area)
-    assert crowd.gpus.gpu_time("job") == near(crowd.area)
+            trial = pickle.loads(pickle.dumps(trial))
+        getattr(trial, name)(*arguments)
+        check(trial)
+    trial.advance(2000.0)
+    assert trial.over == trial.asked, "all are over in the end"
+    records = trial.gpus.records
+    assert sum(record.held for record in records) == near(trial.area)
+    assert trial.gpus.gpu_time("job") == near(trial.area)
     for record in records:
         assert record.held == near(record.done + record.restarts + record.lost)
         assert record.done == near(record.requested_gpu_time)
@@ -143,18 +145,18 @@ def near(value: float) -> Any:
     return pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
-def starts(crowd: Crowd) -> list[tuple[int, str, float]]:
-    """The diary, job by job."""
-    return sorted(crowd.diary, key=lambda told: (told[0], told[2], told[1]))
+def starts(trial: ArrayTrial) -> list[tuple[int, str, float]]:
+    """Return the notifications, job by job."""
+    return sorted(trial.notifications, key=lambda each: (each[0], each[2], each[1]))
 
 
 @pytest.mark.slow
 @examples(250)
 @given(SETTINGS | QUIET, STEPS, st.booleans())
 def test_job_array_equals_individual_jobs(chosen: dict[str, Any], steps: list[Any], alike: bool) -> None:
-    lots, ones = Crowd(chosen, True, alike), Crowd(chosen, False, alike)
-    merged, single = play(lots, steps), play(ones, steps)
-    assert starts(lots) == starts(ones), "every job of a lot starts and stops when it would alone"
+    in_arrays, alone = ArrayTrial(chosen, True, alike), ArrayTrial(chosen, False, alike)
+    merged, single = apply_steps(in_arrays, steps), apply_steps(alone, steps)
+    assert starts(in_arrays) == starts(alone), "every job of an array starts and stops as it would alone"
     for total in ("tasks", "waited", "held", "done", "restarts", "lost", "preemptions", "failures"):
         assert sum(getattr(each, total) for each in merged) == near(sum(getattr(each, total) for each in single))
     if len(merged) == len(single):
@@ -164,41 +166,41 @@ def test_job_array_equals_individual_jobs(chosen: dict[str, Any], steps: list[An
 @pytest.mark.slow
 @examples(120)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
-def test_job_arrays_survive_a_change_of_the_pool(
-    chosen: dict[str, Any], steps: list[Any], bundle: int, alike: bool
+def test_job_arrays_are_kept_when_the_pool_changes(
+    chosen: dict[str, Any], steps: list[Any], tasks_per_job: int, alike: bool
 ) -> None:
-    play(Crowd(chosen, True, alike, bundle), steps)
+    apply_steps(ArrayTrial(chosen, True, alike, tasks_per_job), steps)
 
 
 @pytest.mark.slow
 @examples(80)
 @given(SETTINGS | QUIET, CHANGING_STEPS, st.integers(1, 4), st.booleans())
 def test_job_arrays_pickled_midway_continue_identically(
-    chosen: dict[str, Any], steps: list[Any], bundle: int, alike: bool
+    chosen: dict[str, Any], steps: list[Any], tasks_per_job: int, alike: bool
 ) -> None:
-    assert play(Crowd(chosen, True, alike, bundle), steps, saved=True) == play(
-        Crowd(chosen, True, alike, bundle), steps
+    assert apply_steps(ArrayTrial(chosen, True, alike, tasks_per_job), steps, saved=True) == apply_steps(
+        ArrayTrial(chosen, True, alike, tasks_per_job), steps
     )
 
 
 class Same:
-    """A source of jobs that are all alike; ``lengths``: or of these, by number."""
+    """A source of equal jobs; ``lengths``: lengths of some jobs, by number."""
 
     def __init__(self, gpus: int = 1, length: float = 1.0, tasks: int = 1, lengths: dict[int, float] | None = None):
         self.gpus, self.length, self.tasks, self.lengths = gpus, length, tasks, lengths or {}
         self.started: list[int] = []
 
-    def next_task(self, lot: JobArray, most: int) -> tuple[int, float, int]:
-        return self.gpus, self.lengths.get(lot.number, self.length), min(self.tasks, lot.count)
+    def next_task(self, array: JobArray, most: int) -> tuple[int, float, int]:
+        return self.gpus, self.lengths.get(array.number, self.length), min(self.tasks, array.count)
 
     def job_started(self, job: Job) -> None:
         self.started.append(job.number)
 
     def job_stopped(self, job: Job) -> None:
-        """Nothing to note."""
+        """Ignore the notification."""
 
     def job_over(self, job: Job) -> None:
-        """Nothing to note."""
+        """Ignore the notification."""
 
 
 def test_continued_gangs_are_recorded_at_intervals() -> None:
@@ -222,7 +224,7 @@ def test_gang_continues_for_its_own_source_and_owner_only() -> None:
     assert [(record.owner, record.tasks) for record in gpus.records] == [(1, 3), (2, 2), (2, 2)]
 
 
-def test_sjf_compares_jobs_of_an_array_that_arrived_while_busy() -> None:
+def test_sjf_orders_jobs_of_an_array_submitted_while_busy() -> None:
     clock, gpus = cluster(gpus=1, queue="sjf", preemption=False)
     source = Same(lengths={1: 2.0, 2: 5.0, 3: 3.0, 4: 1.0})
     gpus.submit_array(1, source)
@@ -243,7 +245,7 @@ def test_sjf_lookahead_is_limited() -> None:
 
 
 def test_gang_that_continues_after_a_stop_keeps_its_accounts() -> None:
-    """Two GPUs become one and two again: the second job is stopped for an hour, and then its gang goes on."""
+    """Two GPUs become one and two again: the second job is stopped for an hour, and then its gang continues."""
     clock, gpus = cluster(gpus=2, preemption=False)
     gpus.submit_array(4, Same(length=4.0))
     clock.advance(1.0)
@@ -265,7 +267,7 @@ def test_gang_that_stops_after_continuing_keeps_its_accounts() -> None:
     clock.advance(6.5)
     gpus.submit(1, 2.0, priority=1)
     clock.advance(7.0)
-    assert (gpus.waiting, gpus.running) == (2, 1), "the second of the lot is set back, the first is done"
+    assert (gpus.waiting, gpus.running) == (2, 1), "the second of the array is set back, the first is done"
     clock.advance(100.0)
     records = {record.job: record for record in gpus.records}
     gang = records[1]
@@ -314,7 +316,7 @@ def test_reconfigure_refuses_to_remove_a_pool_with_waiting_arrays() -> None:
 
 
 @pytest.mark.parametrize("count", [0, -3])
-def test_submit_array_of_none_raises(count: int) -> None:
+def test_submit_array_of_zero_jobs_raises(count: int) -> None:
     _, gpus = cluster()
     with pytest.raises(ValueError, match=f"count = {count} is too small"):
         gpus.submit_array(count, Same())

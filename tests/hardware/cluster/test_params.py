@@ -9,19 +9,19 @@ from hardware.cluster.placement import PLACEMENTS
 from hardware.cluster.queues import QUEUES
 
 
-def test_every_parameter_has_a_meaning_and_a_source() -> None:
+def test_cluster_parameter_has_a_meaning_and_a_source() -> None:
     for name, field in ClusterParams.model_fields.items():
         assert field.description and ". Source: " in field.description.replace("\n", " "), name
 
 
-def test_every_number_has_bounds_and_a_unit() -> None:
+def test_cluster_number_has_bounds_and_a_unit() -> None:
     for name, field in ClusterParams.model_fields.items():
         if field.annotation in (int, float):
             assert any(isinstance(item, str) for item in field.metadata), name
             assert any(isinstance(item, Interval) or hasattr(item, "ge") for item in field.metadata), name
 
 
-def test_names_are_those_of_the_registries() -> None:
+def test_cluster_params_choices_equal_the_registries() -> None:
     for name in QUEUES:
         assert ClusterParams(queue=name).queue == name  # type: ignore[arg-type]
     for name in PLACEMENTS:
@@ -43,17 +43,17 @@ def test_names_are_those_of_the_registries() -> None:
         {"gpu": 64},
     ],
 )
-def test_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
+def test_cluster_params_out_of_bounds_raise(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ClusterParams(**wrong)
 
 
-def test_shares_above_one_raise() -> None:
+def test_datacenter_shares_with_a_sum_above_one_raise() -> None:
     with pytest.raises(ValidationError, match=r"inference_share 0.7 and training_share 0.4 add up to 1.1"):
         ClusterParams(inference_share=0.7, training_share=0.4)
     assert ClusterParams(inference_share=0.7, training_share=0.3)
 
 
-def test_params_are_frozen() -> None:
+def test_cluster_params_are_frozen() -> None:
     with pytest.raises(ValidationError):
         ClusterParams().gpus = 3  # type: ignore[misc]

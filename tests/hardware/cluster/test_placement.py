@@ -13,7 +13,7 @@ def test_node_sizes_of_an_uneven_pool_end_with_a_smaller_node() -> None:
     assert node_sizes(gpus=0, gpus_per_node=8) == []
 
 
-def test_small_gang_gets_the_fullest_node_that_fits() -> None:
+def test_consolidated_small_gang_gets_the_fullest_node_that_fits() -> None:
     place = Consolidated(32, 8)
     assert place.take(3) == ((0, 3),)
     assert place.take(6) == ((1, 6),)
@@ -30,7 +30,7 @@ def test_small_gang_gets_the_fullest_node_that_fits() -> None:
     assert place.take(6) == ((1, 6),)
 
 
-def test_the_lowest_of_equally_full_nodes_goes_first() -> None:
+def test_consolidated_gang_gets_the_lowest_of_equally_full_nodes() -> None:
     place = Consolidated(24, 8)
     for node in range(3):
         assert place.take(8) == ((node, 8),)
@@ -39,16 +39,16 @@ def test_the_lowest_of_equally_full_nodes_goes_first() -> None:
     assert [place.take(8) for _ in range(3)] == [((node, 8),) for node in range(3)]
 
 
-def test_a_large_gang_takes_whole_free_nodes() -> None:
+def test_consolidated_large_gang_gets_whole_free_nodes() -> None:
     place = Consolidated(32, 8)
     place.take(1)
     assert place.take(20) == ((1, 8), (2, 8), (3, 4))
-    assert place.take(4) == ((3, 4),)  # what it leaves of its last node stays open
+    assert place.take(4) == ((3, 4),)  # the rest of its last node stays free
     assert place.take(9) is None
     assert place.take(7) == ((0, 7),) and place.free == 0
 
 
-def test_a_smaller_last_node_takes_small_gangs_only() -> None:
+def test_smaller_last_node_accepts_only_small_gangs() -> None:
     place = Consolidated(20, 8)
     assert place.take(3) == ((2, 3),)  # the fullest: it has only 4
     assert place.take(16) == ((0, 8), (1, 8))
@@ -59,11 +59,11 @@ def test_a_smaller_last_node_takes_small_gangs_only() -> None:
     ("placement", "gpus", "largest"),
     [("flat", 20, 20), ("consolidated", 20, 16), ("consolidated", 16, 16), ("consolidated", 5, 5)],
 )
-def test_largest_gang(placement: str, gpus: int, largest: int) -> None:
+def test_largest_gang_equals_the_gpus_of_whole_nodes(placement: str, gpus: int, largest: int) -> None:
     assert largest_gang(placement, gpus, 8) == largest
 
 
-def test_fragmentation_is_what_no_whole_node_gang_can_use() -> None:
+def test_fragmentation_counts_idle_gpus_outside_free_nodes() -> None:
     assert fragmentation([8, 4, 4, 0], 8) == 0.5
     assert fragmentation([8, 8], 8) == 0
     assert fragmentation([0, 0], 8) == 0
@@ -88,7 +88,9 @@ def brute_force(free: list[int], size: int, gpus: int) -> Allocation | None:
     size=st.integers(1, 9),
     steps=st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60),
 )
-def test_placement_equals_a_search_of_all_nodes(gpus: int, size: int, steps: list[tuple[bool, int]]) -> None:
+def test_consolidated_placement_equals_a_search_of_all_nodes(
+    gpus: int, size: int, steps: list[tuple[bool, int]]
+) -> None:
     place, flat = Consolidated(gpus, size), Flat(gpus, size)
     free = list(place.free_by_node)
     sitting: list[Allocation] = []
@@ -114,7 +116,7 @@ def test_placement_equals_a_search_of_all_nodes(gpus: int, size: int, steps: lis
 
 
 def _check_vacancy(place: Consolidated | Flat, gpus: int, sitting: list[Allocation]) -> None:
-    """The what-if says of each prefix of leavers what taking would say; it moves nothing."""
+    """The probe agrees with taking after each prefix of releases, and changes nothing."""
     allocation = place.take(gpus)
     if allocation is not None:
         place.release(allocation)

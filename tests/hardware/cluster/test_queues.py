@@ -19,12 +19,12 @@ from sim.clock import Clock
 from tests.support.clusters import cluster
 from tests.support.properties import examples
 
-Ask = tuple[int, int, int, int]
+Request = tuple[int, int, int, int]
 """Submission time, length, GPUs, priority: whole numbers, so that all times are exact and ties are frequent."""
 
 
-def rush(seed: int) -> list[Ask]:
-    """Many jobs at once, some of them long: deeper queues than one finds by chance."""
+def burst(seed: int) -> list[Request]:
+    """Many jobs at once, some of them long: longer queues than random workloads have."""
     rng = np.random.default_rng(seed)
     columns = (
         rng.integers(0, 25, 40),
@@ -35,21 +35,21 @@ def rush(seed: int) -> list[Ask]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-ASK = st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(1, 8), st.integers(0, 2))
-ASKS = st.one_of(st.lists(ASK, max_size=25), st.integers(0, 10_000).map(rush))
+REQUEST = st.tuples(st.integers(0, 12), st.integers(0, 9), st.integers(1, 8), st.integers(0, 2))
+REQUESTS = st.one_of(st.lists(REQUEST, max_size=25), st.integers(0, 10_000).map(burst))
 SETTINGS = examples(250)
 
 
 class Load:
     """Submits jobs at their times."""
 
-    def __init__(self, asks: list[Ask], **changes: Any) -> None:
+    def __init__(self, requests: list[Request], **changes: Any) -> None:
         self.clock: Clock
         self.gpus: GpuCluster
         self.clock, self.gpus = cluster(**changes)
-        self.asks = sorted(asks)
+        self.requests = sorted(requests)
         self.jobs: list[Job] = []
-        for ask in self.asks:
+        for ask in self.requests:
             self.clock.timeout(ask[0], ask).callbacks.append(self.submit)
 
     def submit(self, arrival: Event) -> None:
@@ -62,37 +62,37 @@ class Load:
         return [job.started for job in self.jobs]
 
 
-def order(queue: str, ask: Ask, number: int) -> tuple[int, int]:
+def order(queue: str, ask: Request, number: int) -> tuple[int, int]:
     _, length, _, priority = ask
     return {"fcfs": 0, "priority": -priority, "easy": -priority, "sjf": length}[queue], number
 
 
-def reference(asks: list[Ask], gpus: int, queue: str) -> list[float]:
-    """Starts on a flat pool, hour by hour, with everything sorted anew each time; easy: the textbook's three lines."""
+def reference(requests: list[Request], gpus: int, queue: str) -> list[float]:
+    """Return the starts on a flat pool: sort all jobs again in each hour; easy as in the textbook."""
     starts: dict[int, float] = {}
     hour = 0
-    while len(starts) < len(asks):
+    while len(starts) < len(requests):
         again = True
         while again:  # a job of no length may let others start in the same hour
-            ends = {number: start + asks[number][1] for number, start in starts.items()}
-            free = gpus - sum(asks[number][2] for number, end in ends.items() if end > hour)
-            waiting = [n for n, ask in enumerate(asks) if ask[0] <= hour and n not in starts]
-            waiting.sort(key=lambda n: order(queue, asks[n], n))
-            now = _startable(waiting, asks, {n: end for n, end in ends.items() if end > hour}, free, hour, queue)
+            ends = {number: start + requests[number][1] for number, start in starts.items()}
+            free = gpus - sum(requests[number][2] for number, end in ends.items() if end > hour)
+            waiting = [n for n, ask in enumerate(requests) if ask[0] <= hour and n not in starts]
+            waiting.sort(key=lambda n: order(queue, requests[n], n))
+            now = _startable(waiting, requests, {n: end for n, end in ends.items() if end > hour}, free, hour, queue)
             starts.update(dict.fromkeys(now, hour))
-            again = any(asks[number][1] == 0 for number in now)
+            again = any(requests[number][1] == 0 for number in now)
         hour += 1
-    return [starts[number] for number in range(len(asks))]
+    return [starts[number] for number in range(len(requests))]
 
 
 def _startable(
-    waiting: list[int], asks: list[Ask], ends: dict[int, float], free: int, hour: int, queue: str
+    waiting: list[int], requests: list[Request], ends: dict[int, float], free: int, hour: int, queue: str
 ) -> list[int]:
     now: list[int] = []
     shadow, spare = math.inf, 0
     head: int | None = None
     for number in waiting:
-        _, length, need, _ = asks[number]
+        _, length, need, _ = requests[number]
         if head is None and need <= free:
             ends[number] = hour + length
         elif head is None:
@@ -100,7 +100,7 @@ def _startable(
                 return now
             head, later = number, free
             for shadow in sorted(set(ends.values())):
-                later += sum(asks[n][2] for n, end in ends.items() if end == shadow)
+                later += sum(requests[n][2] for n, end in ends.items() if end == shadow)
                 if later >= need:
                     break
             spare = later - need
@@ -115,13 +115,13 @@ def _startable(
 
 
 @SETTINGS
-@given(asks=ASKS, queue=st.sampled_from(sorted(QUEUES)))
-def test_queue_starts_equal_the_slow_reference(asks: list[Ask], queue: str) -> None:
-    load = Load(asks, gpus=8, queue=queue, preemption=False)
-    assert load.starts() == reference(load.asks, 8, queue)
+@given(requests=REQUESTS, queue=st.sampled_from(sorted(QUEUES)))
+def test_queue_starts_equal_those_of_the_reference_scheduler(requests: list[Request], queue: str) -> None:
+    load = Load(requests, gpus=8, queue=queue, preemption=False)
+    assert load.starts() == reference(load.requests, 8, queue)
 
 
-def test_easy_fills_the_hole_before_the_head(placement: str) -> None:
+def test_easy_backfills_jobs_that_end_before_the_head_starts(placement: str) -> None:
     clock, gpus = cluster(gpus=8, queue="easy", placement=placement)
     gpus.submit(6, 10)
     head = gpus.submit(8, 5)
@@ -131,7 +131,7 @@ def test_easy_fills_the_hole_before_the_head(placement: str) -> None:
     assert (too_long.started, too_large.started) == (15, 15)
 
 
-def test_easy_lets_a_long_job_take_what_the_head_will_not_need(placement: str) -> None:
+def test_easy_backfills_a_long_job_on_gpus_the_head_does_not_need(placement: str) -> None:
     clock, gpus = cluster(gpus=16, queue="easy", placement=placement)
     gpus.submit(8, 10)
     gpus.submit(4, 20)
@@ -141,7 +141,7 @@ def test_easy_lets_a_long_job_take_what_the_head_will_not_need(placement: str) -
     assert (head.started, long.started) == (10, 0)
 
 
-def test_easy_job_that_ends_in_time_leaves_the_spare_gpus() -> None:
+def test_easy_backfilled_short_job_does_not_use_spare_gpus() -> None:
     clock, gpus = cluster(gpus=8, queue="easy")
     gpus.submit(4, 10)
     gpus.submit(2, 20)
@@ -151,17 +151,17 @@ def test_easy_job_that_ends_in_time_leaves_the_spare_gpus() -> None:
     assert (head.started, in_time.started, long.started) == (10, 0, 0)
 
 
-def test_easy_counts_nodes_and_not_only_gpus() -> None:
+def test_easy_reservation_considers_nodes() -> None:
     clock, gpus = cluster(gpus=16, queue="easy", placement="consolidated")
     gpus.submit(6, 10)
     gpus.submit(6, 20)
     head = gpus.submit(8, 5)
-    long = gpus.submit(2, 100)  # would sit on the first node, on which the head will sit
+    long = gpus.submit(2, 100)  # would take the first node, which is reserved for the head
     clock.advance(200)
     assert head.started == 10 and long.started != 0
 
 
-def test_easy_standing_jobs_reserve_nothing(placement: str) -> None:
+def test_easy_ignores_jobs_of_infinite_length_in_reservations(placement: str) -> None:
     clock, gpus = cluster(gpus=8, queue="easy", placement=placement)
     gpus.submit(2, math.inf)
     head, long = gpus.submit(8, 1), gpus.submit(3, 1000)
@@ -177,29 +177,29 @@ def free_nodes(gpus: GpuCluster, running: list[Job], size: int) -> list[int]:
     return free
 
 
-def promise(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
-    """When the head fits if all that run end as asked, worked out from where they sit."""
+def reserved_start(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
+    """Return when the head fits if all running jobs end as requested, from their allocations."""
     running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.started_at + job.length)
     for index in range(len(running) + 1):
         free = free_nodes(gpus, running[index:], size)
         fits = max(free) >= head.gpus if head.gpus <= size else free.count(size) * size >= head.gpus
         if fits:
-            return running[index - 1].started_at + running[index - 1].length if index else gpus._env.now
+            return running[index - 1].started_at + running[index - 1].length if index else head.env.now
     raise AssertionError("a job that never fits was accepted")
 
 
 @pytest.mark.slow
 @SETTINGS
-@given(asks=ASKS, placement=st.sampled_from(["flat", "consolidated"]))
-def test_backfill_never_delays_the_head(asks: list[Ask], placement: str) -> None:
-    asks = [(at, length, gpus, 0) for at, length, gpus, _ in asks]
-    load = Load(asks, gpus=8, gpus_per_node=4, queue="easy", placement=placement)
+@given(requests=REQUESTS, placement=st.sampled_from(["flat", "consolidated"]))
+def test_backfill_never_delays_the_head(requests: list[Request], placement: str) -> None:
+    requests = [(at, length, gpus, 0) for at, length, gpus, _ in requests]
+    load = Load(requests, gpus=8, gpus_per_node=4, queue="easy", placement=placement)
     promised: dict[int, float] = {}
     while not load.clock.idle:
         load.clock.step()
         if load.clock.peek() > load.clock.now and load.gpus.waiting:
             head = next(job for job in load.jobs if job.state == "waiting")
-            at = promise(load.gpus, head, load.jobs, 4 if placement == "consolidated" else 8)
+            at = reserved_start(load.gpus, head, load.jobs, 4 if placement == "consolidated" else 8)
             promised.setdefault(head.number, at)
     for job in load.jobs:
         assert job.started is not None
@@ -207,12 +207,12 @@ def test_backfill_never_delays_the_head(asks: list[Ask], placement: str) -> None
 
 
 @pytest.mark.parametrize("gone", [(1,), (2,), (1, 2, 3), (3, 2), (5, 4, 3, 2, 1), (2, 1)])
-def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> None:
+def test_queue_skips_cancelled_jobs(queue: str, gone: tuple[int, ...]) -> None:
     clock, gpus = cluster(gpus=1, queue=queue, preemption=False)
     first = gpus.submit(1, 1)
     clock.advance(0)
-    asks = {number: (0, 10 + number, 1, 0) for number in range(1, 6)}
-    jobs = {number: gpus.submit(1, length) for number, (_, length, _, _) in asks.items()}
+    requests = {number: (0, 10 + number, 1, 0) for number in range(1, 6)}
+    jobs = {number: gpus.submit(1, length) for number, (_, length, _, _) in requests.items()}
     for number in gone:
         gpus.cancel(jobs[number])
     assert [job for job in gpus.jobs() if job is not first] == [jobs[n] for n in jobs if n not in gone]
@@ -220,7 +220,7 @@ def test_cancelled_jobs_leave_every_queue(queue: str, gone: tuple[int, ...]) -> 
     clock.advance(100)
     done = [record.job - 1 for record in gpus.records if record.outcome == "done"]
     waiting = [number for number in jobs if number not in gone]
-    assert done == [0, *sorted(waiting, key=lambda number: order(queue, asks[number], number))]
+    assert done == [0, *sorted(waiting, key=lambda number: order(queue, requests[number], number))]
 
 
 @pytest.mark.slow
@@ -262,7 +262,7 @@ def test_first_fit_index_finds_the_first_short_enough_job(steps: list[tuple[int,
         assert [job.number for job in line] == sorted(inside)
 
 
-def test_first_fit_index_holds_standing_jobs() -> None:
+def test_first_fit_index_accepts_jobs_of_infinite_length() -> None:
     line, jobs = line_of([math.inf])
     assert line.first(UNBOUNDED) is None
     line.add(jobs[0])

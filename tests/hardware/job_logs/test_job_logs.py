@@ -1,4 +1,4 @@
-"""Job logs: what every format has in common, our own CSV, and Alibaba's pods. test_swf.py has the Standard Format."""
+"""Test job logs: properties of every format, the CSV format, and Alibaba's pods. See also test_swf.py."""
 
 import gzip
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def parsed(text: str | bytes, name: str, *, skip_bad: bool = False) -> JobLog:
     return parse_job_log(BytesIO(content), "log", name, skip_bad=skip_bad)
 
 
-def test_samples_of_every_format_exist() -> None:
+def test_samples_cover_every_format() -> None:
     assert set(FORMATS) == set(GOOD) == set(BAD) == set(JOBS)
 
 
@@ -39,27 +39,27 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_read_good_lines_gives_their_jobs(name: str) -> None:
+def test_read_log_of_good_lines_returns_their_jobs(name: str) -> None:
     assert parsed(GOOD[name], name).jobs == JOBS[name]
 
 
-def test_read_a_gzipped_log_gives_the_same_jobs_under_any_name(name: str, tmp_path: Path) -> None:
+def test_read_log_gzipped_returns_the_same_jobs_under_any_name(name: str, tmp_path: Path) -> None:
     for ending in ("gz", "GZ", "txt"):
         packed = tmp_path / f"log.{ending}"
         packed.write_bytes(gzip.compress(GOOD[name].encode()))
         assert read_job_log(packed, name) == parsed(GOOD[name], name)
 
 
-def test_read_a_log_with_a_byte_order_mark_gives_the_same_jobs(name: str) -> None:
+def test_read_log_with_a_byte_order_mark_returns_the_same_jobs(name: str) -> None:
     assert parsed(b"\xef\xbb\xbf" + GOOD[name].encode(), name) == parsed(GOOD[name], name)
 
 
-def test_read_a_log_with_windows_line_ends_gives_the_same_jobs(name: str) -> None:
+def test_read_log_with_windows_line_ends_returns_the_same_jobs(name: str) -> None:
     assert parsed(GOOD[name].replace("\n", "\r\n"), name) == parsed(GOOD[name], name)
 
 
 @pytest.mark.parametrize(("name", "bad"), [(name, bad) for name in BAD for bad in BAD[name]])
-def test_read_a_bad_line_names_it_or_skips_and_counts_it(name: str, bad: str) -> None:
+def test_read_log_with_a_bad_line_names_it_or_skips_it(name: str, bad: str) -> None:
     text = GOOD[name] + bad + "\n"
     with pytest.raises(JobLogError) as caught:
         parsed(text, name)
@@ -72,7 +72,7 @@ def test_read_a_bad_line_names_it_or_skips_and_counts_it(name: str, bad: str) ->
 
 
 @pytest.mark.parametrize("name", ["csv", "alibaba"])
-def test_read_a_missing_column_is_an_error_even_if_bad_lines_are_skipped(name: str) -> None:
+def test_read_log_with_a_missing_column_raises_even_if_bad_lines_are_skipped(name: str) -> None:
     with pytest.raises(JobLogError, match="line 1: no column"):
         parsed("job,run_s\n1,2\n", name, skip_bad=True)
     with pytest.raises(JobLogError, match="the table is empty"):
@@ -100,27 +100,27 @@ def test_read_a_missing_column_is_an_error_even_if_bad_lines_are_skipped(name: s
         ("job,submit_s,run_s,gpus\n1,0,1,1\0\n", "zero bytes"),
     ],
 )
-def test_read_csv_with_a_flaw_names_its_cause(text: str, reason: str) -> None:
+def test_read_csv_with_an_error_names_its_cause(text: str, reason: str) -> None:
     with pytest.raises(JobLogError, match=reason):
         parsed(text, "csv")
 
 
-def test_read_csv_takes_whole_numbers_written_with_a_point() -> None:
+def test_read_csv_accepts_whole_numbers_with_a_decimal_point() -> None:
     log = parsed("job,submit_s,run_s,gpus\na,0.0,3.5,2.0\n", "csv")
     assert log.jobs == [LoggedJob("a", 0, 3.5, 2)]
 
 
-def test_read_csv_takes_empty_columns_at_the_end() -> None:
+def test_read_csv_accepts_empty_columns_at_the_end() -> None:
     log = parsed("job,submit_s,run_s,gpus,,\na,0,3,2,,\n,,,,,\n", "csv")
     assert log.jobs == [LoggedJob("a", 0, 3, 2)]
 
 
-def test_read_csv_reports_columns_that_are_not_read() -> None:
+def test_read_csv_reports_unused_columns() -> None:
     log = parsed("job,submit_s,run_s,gpus,user\na,0,3,2,me\n", "csv")
     assert log.notes == ("columns that are not read: user",)
 
 
-def test_read_files_that_are_packed_or_not_text_names_the_cause(name: str, tmp_path: Path) -> None:
+def test_read_log_of_a_packed_or_binary_file_names_the_cause(name: str, tmp_path: Path) -> None:
     packed = tmp_path / "log.gz"
     packed.write_bytes(b"not packed at all")
     with pytest.raises(JobLogError, match="gzip"):
@@ -146,17 +146,17 @@ def test_read_files_that_are_packed_or_not_text_names_the_cause(name: str, tmp_p
         ("jobs.csv", "csv"),
     ],
 )
-def test_guess_format_reads_the_name(file: str, name: str) -> None:
+def test_guess_format_uses_the_file_name(file: str, name: str) -> None:
     assert guess_format(Path(file)) == name
 
 
-def test_read_another_format_as_csv_names_the_format() -> None:
+def test_read_csv_of_another_format_names_that_format() -> None:
     for name in sorted(set(GOOD) - {"csv"}):
         with pytest.raises(JobLogError, match=rf"--format {name}\b"):
             parsed(GOOD[name], "csv")
 
 
-def test_read_alibaba_leaves_out_pods_without_a_gpu_or_never_scheduled_and_reports_changes() -> None:
+def test_read_alibaba_omits_pods_without_gpu_or_start_and_reports_changes() -> None:
     header = GOOD["alibaba"].splitlines()[0] + ",pod_phase\n"
     rows = "a,1,0,0,0,5,0,Running\nb,1,1,1000,0,5,,Pending\nc,1,1,300,1,5,2,Running\n"
     log = parsed(header + rows, "alibaba")
@@ -168,7 +168,7 @@ def test_read_alibaba_leaves_out_pods_without_a_gpu_or_never_scheduled_and_repor
     }
 
 
-def test_read_the_nasa_log_gives_all_its_jobs() -> None:
+def test_read_log_of_nasa_returns_all_jobs() -> None:
     log = read_job_log(trace(NASA), "swf")
     assert (len(log.jobs), log.skipped, log.left_out, log.changed) == (18_239, 0, {}, {})
     assert log.jobs[5] == LoggedJob("57", 25574, 10, 1)
@@ -176,7 +176,7 @@ def test_read_the_nasa_log_gives_all_its_jobs() -> None:
     assert log.size is not None and log.size.gpus == 128
 
 
-def test_read_the_alibaba_log_reports_what_was_left_out_and_changed() -> None:
+def test_read_log_of_alibaba_reports_omitted_and_changed_jobs() -> None:
     log = read_job_log(trace(ALIBABA), "alibaba")
     assert len(log.jobs) + sum(log.left_out.values()) == 8_152
     assert log.left_out == {"asks for no GPU": 1088, "was never scheduled": 861}

@@ -60,7 +60,7 @@ SWF = "; Version: 2.2\n; MaxProcs: 8\n" + "".join(
 
 
 def damaged(random: Random, text: str, separator: str) -> bytes:
-    """Return a log after one to three accidents."""
+    """Return a log with one to three random changes."""
     for _ in range(random.randint(1, 3)):
         lines = text.split("\n")
         place = random.randrange(len(lines))
@@ -106,7 +106,7 @@ def number(text: str) -> Decimal:
 
 
 def rows_of_csv(text: str) -> list[tuple[str, Decimal, Decimal, Decimal, Decimal]]:
-    """Read a CSV log without quotes. Raises ValueError or KeyError for everything that is not plain."""
+    """Read a CSV log without quotes. Raises ValueError or KeyError for any other text."""
     text = re.sub(r'(^|[,\n])[ \t]*"([^",\n]*)"[ \t]*(?=[,\r\n]|$)', r"\1\2", text.removeprefix("\ufeff"))
     lines = [[cell.strip() for cell in line.split(",")] for line in re.split(r"\r\n|\n|\r", text)]
     header, *rows = [line for line in lines if any(line)]
@@ -175,20 +175,20 @@ def _skipping(content: bytes, name: str) -> JobLog | None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_read_damaged_logs_never_gives_another_meaning(name: str) -> None:
+def test_read_damaged_log_returns_correct_jobs_or_raises(name: str) -> None:
     read = sum(check(name, seed) for seed in range(QUICK))
     assert QUICK / 20 < read < QUICK * 0.9  # neither all nor none are refused
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
-def test_read_many_damaged_logs_never_gives_another_meaning(name: str) -> None:
+def test_read_many_damaged_logs_returns_correct_jobs_or_raises(name: str) -> None:
     for seed in range(QUICK, QUICK + SLOW):
         check(name, seed)
 
 
 @pytest.mark.parametrize("name", sorted(set(GOOD) - set(FORMATS)))
-def test_read_damaged_logs_of_public_formats_never_fails_otherwise(name: str) -> None:
+def test_read_damaged_public_log_raises_job_log_errors_only(name: str) -> None:
     separator = "|" if name == "sacct" else ","
     for seed in range(QUICK // 10):
         content = damaged(Random(seed), GOOD[name], separator)
@@ -201,7 +201,7 @@ def test_read_damaged_logs_of_public_formats_never_fails_otherwise(name: str) ->
 
 
 @pytest.mark.parametrize("queue", ["fcfs", "priority", "sjf", "easy"])
-def test_replay_of_a_clock_of_any_origin_gives_the_same_waits(queue: str) -> None:
+def test_replay_with_any_time_origin_gives_the_same_waits(queue: str) -> None:
     for seed in range(50):
         random = Random(seed)
         times = [Decimal(random.randrange(400)) / random.choice([1, 4, 10]) for _ in range(8)]
@@ -216,7 +216,7 @@ def test_replay_of_a_clock_of_any_origin_gives_the_same_waits(queue: str) -> Non
         assert waits[0] == waits[1], (seed, moved)
 
 
-def test_an_independent_reader_disagrees_with_a_log_that_was_changed() -> None:
+def test_independent_reader_detects_a_changed_log() -> None:
     log = parse_job_log(BytesIO(CSV.encode()), "log", "csv")
     assert as_read(log) == expected(rows_of_csv(CSV))
     other = log._replace(jobs=[*log.jobs[:-1], LoggedJob("j5", 15, 0, 3)])

@@ -6,7 +6,7 @@ from hardware.kernels.registry import NAMES
 
 @pytest.fixture(scope="session")
 def machine() -> Machine:
-    """This machine, its roofline not measured."""
+    """Return the description of this machine, without its roofline."""
     return detect_machine(roofline=False)
 
 

@@ -52,7 +52,7 @@ def kernel(family: AmxFamily, causal: bool = False, values: dict[str, int] | Non
 
 
 def inputs(shape: Shape, kind: str = "normal", seed: int = 0, strided: bool = False) -> list[Tensor]:
-    """q, k, v, dout; strided: heads between a row and the next, and rows that start anywhere."""
+    """Return q, k, v and dout; strided: with heads between rows, and rows that are not aligned."""
     chance = torch.Generator().manual_seed(seed)
     made = []
     for name, length in zip("qkvo", (shape.queries, shape.keys, shape.keys, shape.queries), strict=True):
@@ -75,7 +75,7 @@ def seen(queries: int, keys: int, causal: bool) -> np.ndarray:
 
 
 def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
-    """out, dq, dk, dv by the textbook."""
+    """Return out, dq, dk and dv by the textbook formula in float64."""
     q, k, v, dout = (each.double().numpy() for each in tensors)
     scale, visible = 1 / math.sqrt(q.shape[-1]), seen(q.shape[-2], k.shape[-2], causal)
     logits = scale * q @ k.swapaxes(-1, -2)
@@ -89,7 +89,7 @@ def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
 
 
 def library(tensors: list[Tensor], causal: bool) -> list[Tensor]:
-    """out, dq, dk, dv by torch; a row that sees nothing is 0 there too."""
+    """Return out, dq, dk and dv of torch; a row without visible keys is 0."""
     q, k, v = (each.detach().clone().requires_grad_() for each in tensors[:3])
     visible = torch.tensor(seen(q.shape[-2], k.shape[-2], causal))
     out = sdpa(q, k, v, attn_mask=visible if causal else None)
@@ -117,19 +117,19 @@ def check(made: CompiledKernel, tensors: list[Tensor], causal: bool, times: floa
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("values", [{}, FAST], ids=["naive", "fast"])
-def test_agrees_with_float64(amx: AmxFamily, shape: Shape, causal: bool, values: dict[str, int]) -> None:
+def test_amx_any_call_agrees_with_float64(amx: AmxFamily, shape: Shape, causal: bool, values: dict[str, int]) -> None:
     check(kernel(amx, causal, values), inputs(shape), causal)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rescale", [0, 1, 2])
 @pytest.mark.parametrize("exponential", [0, 4])
-def test_kinds_of_inputs(amx: AmxFamily, kind: str, rescale: int, exponential: int) -> None:
+def test_amx_input_kinds_agree_with_float64(amx: AmxFamily, kind: str, rescale: int, exponential: int) -> None:
     values = FAST | {"rescale": rescale, "exponential": exponential, "k_block": 64}
     check(kernel(amx, True, values), inputs(Shape(1, 2, 200, 333, 64), kind), True)
 
 
-def test_drawn_parameters(amx: AmxFamily) -> None:
+def test_amx_drawn_parameters_agree_with_float64(amx: AmxFamily) -> None:
     chance = np.random.default_rng(3)
     space = amx.space(None, BOTH)
     tensors = inputs(Shape(1, 1, 230, 333, 64), seed=5)
@@ -140,21 +140,21 @@ def test_drawn_parameters(amx: AmxFamily) -> None:
         check(kernel(amx, causal, drawn), tensors, causal, *((60.0, 60.0) if rough else (3.0, 5.0)))
 
 
-def test_exponential_of_degree_one_is_too_imprecise(amx: AmxFamily) -> None:
+def test_amx_exponential_of_degree_one_is_too_imprecise(amx: AmxFamily) -> None:
     tensors = inputs(Shape(1, 1, 77, 333, 64), "peaky")
     with pytest.raises(AssertionError):
         check(kernel(amx, False, {"exponential": 1}), tensors, False)
 
 
 @pytest.mark.parametrize("shape", [Shape(2, 3, 77, 200, 64), Shape(2, 2, 1, 99, 64), Shape(1, 2, 40, 33, 70)], ids=str)
-def test_strided_inputs_give_the_same_result(amx: AmxFamily, shape: Shape) -> None:
+def test_amx_strided_inputs_give_the_same_result(amx: AmxFamily, shape: Shape) -> None:
     made = kernel(amx, True, FAST)
     plain = called(made, inputs(shape, seed=1))
     strided = called(made, inputs(shape, seed=1, strided=True))
     assert all(torch.equal(*each) for each in zip(plain, strided, strict=True))
 
 
-def test_rows_without_visible_keys_are_zero(amx: AmxFamily) -> None:
+def test_amx_rows_without_visible_keys_are_zero(amx: AmxFamily) -> None:
     tensors = inputs(Shape(1, 1, 150, 40, 64))
     out, dq, _, _ = called(kernel(amx, True, FAST), tensors)
     assert not out[:, :, :110].any()
@@ -162,7 +162,7 @@ def test_rows_without_visible_keys_are_zero(amx: AmxFamily) -> None:
     assert out[:, :, 110:].any(-1).all()
 
 
-def test_repeated_calls_give_the_same_bits_and_keep_inputs(amx: AmxFamily) -> None:
+def test_amx_repeated_calls_give_the_same_bits_and_keep_inputs(amx: AmxFamily) -> None:
     tensors = inputs(Shape(2, 2, 200, 77, 64))
     copies = [each.clone() for each in tensors]
     made = kernel(amx, True, FAST)
@@ -172,7 +172,7 @@ def test_repeated_calls_give_the_same_bits_and_keep_inputs(amx: AmxFamily) -> No
     assert all(torch.equal(*each) for each in zip(copies, tensors, strict=True))
 
 
-def test_unsuitable_bound_falls_back_to_the_maximum(amx: AmxFamily) -> None:
+def test_amx_unsuitable_bound_falls_back_to_the_maximum(amx: AmxFamily) -> None:
     """One long key in the other direction makes the bound so wide that all probabilities vanish below it."""
     tensors = inputs(Shape(1, 1, 64, 64, 64))
     q, k = tensors[0].abs(), tensors[1].abs() * 0.1
@@ -180,14 +180,14 @@ def test_unsuitable_bound_falls_back_to_the_maximum(amx: AmxFamily) -> None:
     check(kernel(amx, False, FAST), [q, k, *tensors[2:]], False)
 
 
-def test_torch_computes_correctly_after_a_call(amx: AmxFamily) -> None:
+def test_amx_call_leaves_torch_correct(amx: AmxFamily) -> None:
     tensors = inputs(Shape(1, 2, 256, 256, 64))
     before = library(tensors, True)
     called(kernel(amx, True, FAST), tensors)
     assert all(torch.equal(*each) for each in zip(before, library(tensors, True), strict=True))
 
 
-def test_unsupported_calls_are_refused(amx: AmxFamily) -> None:
+def test_amx_unsupported_calls_are_refused(amx: AmxFamily) -> None:
     made = kernel(amx)
     q = torch.zeros(1, 1, 4, 257, dtype=torch.bfloat16)
     with pytest.raises(KernelRefusedError):
@@ -199,13 +199,13 @@ def test_unsupported_calls_are_refused(amx: AmxFamily) -> None:
         CompiledKernel(path, [32] * 8, BOTH._replace(dtype="fp32")).forward(*inputs(Shape(1, 1, 4, 4, 64))[:3])
 
 
-def test_space_size_is_in_range(machine: Machine) -> None:
+def test_amx_space_size_is_in_range(machine: Machine) -> None:
     for direction in ("forward", "both"):
         space = AmxFamily().space(machine, BOTH._replace(direction=direction))
         assert 500 <= math.prod(len(choices) for choices in space.choices.values()) <= 50_000
 
 
-def test_unavailable_reason_names_the_missing_part(machine: Machine) -> None:
+def test_amx_unavailable_reason_names_the_missing_part(machine: Machine) -> None:
     without = machine.model_copy(update={"instructions": ("avx512f",)})
     assert "amx_tile" in (AmxFamily().unavailable_reason(without, BOTH) or "")
     everything = machine.model_copy(update={"instructions": AmxFamily.needs, "compiler": "a compiler"})

@@ -42,7 +42,7 @@ def inputs_of(name, shape, dtype, causal=False, kind="normal"):
 
 @pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_agrees_with_float64(name, dtype, causal, machine):
+def test_family_agrees_with_float64(name, dtype, causal, machine):
     problem = Problem(dtype, "both", causal)
     usable(name, machine, problem)
     kernel = kernel_of(name, problem, machine)
@@ -55,7 +55,7 @@ def test_agrees_with_float64(name, dtype, causal, machine):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_forward_without_state_agrees_with_float64(name, dtype, machine):
+def test_family_forward_without_state_agrees_with_float64(name, dtype, machine):
     problem, shape = Problem(dtype, "forward", causal=True), FEW[0]
     usable(name, machine, problem)
     out, kept = kernel_of(name, problem, machine).forward(*inputs_of(name, shape, dtype)[:3])
@@ -68,7 +68,7 @@ def test_forward_without_state_agrees_with_float64(name, dtype, machine):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_query_without_visible_keys_is_zero_and_has_no_gradient(name, dtype, machine):
+def test_family_query_without_visible_keys_is_zero_without_gradient(name, dtype, machine):
     problem, shape = Problem(dtype, "both", causal=True), FEW[1]
     usable(name, machine, problem)
     kernel = kernel_of(name, problem, machine)
@@ -83,7 +83,7 @@ def test_query_without_visible_keys_is_zero_and_has_no_gradient(name, dtype, mac
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_repeated_calls_give_the_same_bits_and_keep_inputs(name, dtype, machine):
+def test_family_repeated_calls_give_the_same_bits_and_keep_inputs(name, dtype, machine):
     problem = Problem(dtype, "both", causal=True)
     usable(name, machine, problem)
     kernel = kernel_of(name, problem, machine)
@@ -98,7 +98,7 @@ def test_repeated_calls_give_the_same_bits_and_keep_inputs(name, dtype, machine)
             np.testing.assert_array_equal(one, two)
 
 
-def test_later_call_keeps_earlier_results(name, machine):
+def test_family_later_call_keeps_earlier_results(name, machine):
     problem = Problem(first_dtype(name, machine), "both", causal=False)
     kernel = kernel_of(name, problem, machine)
     *qkv, dout = inputs_of(name, FEW[0], problem.dtype)
@@ -111,9 +111,9 @@ def test_later_call_keeps_earlier_results(name, machine):
         np.testing.assert_array_equal(one, two)
 
 
-def test_ten_thousand_calls_leak_no_memory(name, machine):
+def test_family_ten_thousand_calls_leak_no_memory(name, machine):
     if not Path("/proc/self/statm").exists():
-        pytest.skip("this system does not tell a process how much memory it has (/proc/self/statm)")
+        pytest.skip("this system does not report the memory of a process (/proc/self/statm)")
     problem, shape = Problem(first_dtype(name, machine), "both", causal=True), FEW[1]._replace(queries=2)
     kernel = kernel_of(name, problem, machine)
     inputs = inputs_of(name, shape, problem.dtype)
@@ -128,12 +128,12 @@ def test_ten_thousand_calls_leak_no_memory(name, machine):
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Return the memory of this process [bytes]."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def first_dtype(name, machine):
-    """The first type that a family takes here; skips if there is none."""
+    """Return the first dtype that a family supports here; skip the test if there is none."""
     fits = [
         dtype for dtype in DTYPES if not family(name).unavailable_reason(machine, Problem(dtype, "both", causal=True))
     ]

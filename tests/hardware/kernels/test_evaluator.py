@@ -5,8 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from hardware.kernels import compiler, timing
-from hardware.kernels import evaluator as bench_module
+from hardware.kernels import compiler, evaluator, timing
 from hardware.kernels.candidate import Candidate
 from hardware.kernels.compiler import BuildError
 from hardware.kernels.evaluator import KernelEvaluator
@@ -15,6 +14,7 @@ from hardware.kernels.problem import Problem, Shape, Workload, workload
 from hardware.kernels.registry import SDPA
 from hardware.kernels.timing import TimingBudget
 from hardware.kernels.trace import Timing
+from hardware.kernels.worker_client import WorkerFailedError
 
 SMALL = Workload("small", Problem("fp32", "both", True), (Shape(1, 2, 64, 64, 32),), (Shape(1, 2, 96, 96, 32),))
 SLOW = Roofline(gflops={"fp32": 1e3, "bf16": 1e3, "fp16": 1e3}, copy_gbs=1e3)
@@ -51,7 +51,7 @@ def test_measure_uses_new_processes_and_held_out_shapes(bench, monkeypatch):
     )
     monkeypatch.setattr("hardware.kernels.evaluator.PRECISION", 1e9)
     before = bench.evaluate(SDPA)
-    pids = {caller.process.pid for caller in bench._workers.values()}
+    pids = {caller.process.pid for caller in bench.workers.values()}
     outcome = bench.measure(SDPA)
     assert before.status == outcome.status == "passed"
     assert [(each.shape, each.held_out) for each in outcome.timed] == [
@@ -59,7 +59,7 @@ def test_measure_uses_new_processes_and_held_out_shapes(bench, monkeypatch):
         (SMALL.held_out[0], True),
     ]
     assert [len(each.pairs) for each in outcome.timed] == [4, 4]
-    assert not pids & {caller.process.pid for caller in bench._workers.values()}
+    assert not pids & {caller.process.pid for caller in bench.workers.values()}
 
 
 def test_measure_with_a_wide_interval_is_inconclusive_and_keeps_its_pairs(bench, monkeypatch):
@@ -67,7 +67,7 @@ def test_measure_with_a_wide_interval_is_inconclusive_and_keeps_its_pairs(bench,
         "hardware.kernels.evaluator.FULL_BUDGET", TimingBudget(min_rounds=1, max_rounds=1, min_pairs=3, max_pairs=3)
     )
     monkeypatch.setattr("hardware.kernels.evaluator.PRECISION", 0.0)
-    monkeypatch.setattr("hardware.kernels.evaluator._is_inconclusive", lambda timed: True)
+    monkeypatch.setattr("hardware.kernels.evaluator.is_inconclusive", lambda timed: True)
     outcome = bench.measure(SDPA)
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "noise")
     assert len(outcome.timed[0].pairs) == 3
@@ -79,20 +79,20 @@ def test_wide_interval_is_inconclusive_only_if_it_contains_1(ratios, open_questi
     pairs = tuple((1.0, each) for each in ratios)
     far = Timing(shape=SMALL.tuned[0], held_out=False, calls=1, pairs=((1.0, 9.0),) * 3, rounds=(1, 1, 1))
     timed = (far, Timing(shape=SMALL.held_out[0], held_out=True, calls=1, pairs=pairs, rounds=(1, 1, 1)))
-    assert bench_module._is_inconclusive(timed) == open_question
-    assert bench_module._needs_more_pairs(timed) == ["held-out"]
+    assert evaluator.is_inconclusive(timed) == open_question
+    assert evaluator.imprecise_means(timed) == ["held-out"]
 
 
-def test_time_below_the_roofline_is_implausible(bench, monkeypatch):
+def test_time_below_the_roofline_is_implausible(machine):
     crawling = Roofline(gflops=dict.fromkeys(("fp32", "bf16", "fp16"), 1e-3), copy_gbs=1e-3)
-    monkeypatch.setattr(bench, "_context", bench._context._replace(roofline=crawling))
-    outcome = bench.evaluate(SDPA)
+    with KernelEvaluator(SMALL, machine.model_copy(update={"roofline": crawling})) as bench:
+        outcome = bench.evaluate(SDPA)
     assert (outcome.status, outcome.failed_on) == ("implausible", "roofline")
 
 
 def test_candidate_whose_process_dies_fails_and_the_next_one_passes(bench):
     bench.evaluate(SDPA)
-    bench._workers["candidate"].process.kill()
+    bench.workers["candidate"].process.kill()
     assert (died := bench.evaluate(SDPA)).status == "wrong"
     assert "ended" in died.reason
     assert bench.evaluate(SDPA).status == "passed"
@@ -100,18 +100,21 @@ def test_candidate_whose_process_dies_fails_and_the_next_one_passes(bench):
 
 def test_baseline_whose_process_dies_once_is_restarted(bench):
     bench.evaluate(SDPA)
-    bench._workers["sdpa"].process.kill()
+    bench.workers["sdpa"].process.kill()
     assert bench.evaluate(SDPA).status == "passed"
 
 
 def test_baseline_that_always_fails_is_inconclusive(bench, monkeypatch):
-    def fail(key):
-        bench._stop_worker(key)
-        return True
+    def kill_baseline(worker, baseline, *_):
+        ended.append(baseline.process.pid)
+        baseline.process.kill()
+        baseline.process.wait(30)
+        raise WorkerFailedError("wrong", "it ended", "call")
 
-    monkeypatch.setattr(bench, "_stop_failed_workers", fail)
-    monkeypatch.setattr("hardware.kernels.evaluator.CROSS_INPUT_FACTOR", -1.0)
+    ended = []
+    monkeypatch.setattr(evaluator, "time_pairs", kill_baseline)
     outcome = bench.evaluate(SDPA)
+    assert len(set(ended)) == 2, "the evaluation is repeated once, with a new worker"
     assert (outcome.status, outcome.failed_on) == ("inconclusive", "harness")
 
 
@@ -153,7 +156,7 @@ def test_backward_pass_alone_is_run_and_checked(machine):
 def test_rms_difference_is_a_root_mean_square():
     got, want = np.zeros((1, 1, 2, 4), np.float32), np.zeros((1, 1, 2, 4), np.float32)
     got[0, 0, 1] = 2.0
-    assert timing._rms_difference(got, want) == (pytest.approx(np.sqrt(2.0)), 2.0)
+    assert timing.rms_difference(got, want) == (pytest.approx(np.sqrt(2.0)), 2.0)
 
 
 def test_build_without_compiler_or_with_an_error_is_reported(monkeypatch, tmp_path):
@@ -179,7 +182,7 @@ def test_machine_describes_its_hardware(machine):
 
 
 @pytest.mark.skipif(compiler.find_compiler() is None, reason="there is no C++ compiler")
-def test_the_roofline_is_measured():
+def test_roofline_of_the_machine_is_measured():
     measured = detect_machine().roofline
     assert measured.gflops["bf16"] >= 0.5 * measured.gflops["fp32"] > 0.5
     assert measured.copy_gbs > 0.1

@@ -44,7 +44,7 @@ STREAMED = (Shape(2, 2, 1, 3001, 64), Shape(1, 2, 3, 333, 80), Shape(1, 1, 4, 65
 
 @pytest.fixture(params=[Avx512Family, PortableFamily, Narrow], ids=lambda kind: kind.name)
 def family(request: pytest.FixtureRequest, machine: Machine) -> PortableFamily:
-    """Every width of vectors that this processor has."""
+    """Return each vector width of this processor."""
     made: PortableFamily = request.param()
     if lacking := made.unavailable_reason(machine, FORWARD):
         pytest.skip(lacking)
@@ -52,7 +52,7 @@ def family(request: pytest.FixtureRequest, machine: Machine) -> PortableFamily:
 
 
 def inputs(shape: Shape, dtype: torch.dtype = torch.float32, seed: int = 0, strided: bool = False) -> list[Tensor]:
-    """q, k, v, dout; strided: heads between the numbers of a row and the next, and rows that are not aligned."""
+    """Return q, k, v and dout; strided: with heads between rows, and rows that are not aligned."""
     chance = torch.Generator().manual_seed(seed)
     made = []
     for length in (shape.queries, shape.keys, shape.keys, shape.queries):
@@ -63,7 +63,7 @@ def inputs(shape: Shape, dtype: torch.dtype = torch.float32, seed: int = 0, stri
 
 
 def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
-    """out, dq, dk, dv by the textbook."""
+    """Return out, dq, dk and dv by the textbook formula in float64."""
     q, k, v, dout = (each.double().numpy() for each in tensors)
     queries, keys, scale = q.shape[-2], k.shape[-2], 1 / math.sqrt(q.shape[-1])
     logits = scale * q @ k.swapaxes(-1, -2)
@@ -81,7 +81,7 @@ def exact(tensors: list[Tensor], causal: bool) -> list[np.ndarray]:
 
 
 def run(family: PortableFamily, candidate: Candidate, tensors: list[Tensor], problem: Problem) -> list[np.ndarray]:
-    """out, dq, dk, dv of a candidate."""
+    """Return out, dq, dk and dv of a candidate."""
     kernel = family.kernel(candidate, problem)
     out, kept = kernel.forward(*tensors[:3], keep=True)
     return [each.double().numpy() for each in (out, *kernel.backward(kept, tensors[3]))]
@@ -93,7 +93,7 @@ def assert_close(found: list[np.ndarray], true: list[np.ndarray], tolerance: flo
 
 
 def precise(family: PortableFamily, machine: Machine, problem: Problem, count: int, **fixed: int) -> list[Candidate]:
-    """Candidates drawn with a fixed seed, their exponential as good as it gets; the naive one comes first."""
+    """Return the default candidate, then random ones (fixed seed) with the most precise exponential."""
     space, chance = family.space(machine, problem), np.random.default_rng(7)
     drawn = [space.draw(family.name, chance).values | {"degree": 6} | fixed for _ in range(count)]
     return [space.candidate(family.name, fixed), *(space.candidate(family.name, each) for each in drawn if fits(each))]
@@ -104,7 +104,7 @@ def fits(values: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_any_parameters_agree_with_float64(family: PortableFamily, machine: Machine, causal: bool) -> None:
+def test_fp32_any_parameters_agree_with_float64(family: PortableFamily, machine: Machine, causal: bool) -> None:
     problem = FORWARD._replace(direction="both", causal=causal)
     candidates = precise(family, machine, problem, 12)
     for number, (shape, strided) in enumerate(product(SHAPES, (False, True))):
@@ -115,7 +115,7 @@ def test_any_parameters_agree_with_float64(family: PortableFamily, machine: Mach
 
 
 @pytest.mark.parametrize("head_size", ODD_HEADS)
-def test_any_head_size(family: PortableFamily, machine: Machine, head_size: int) -> None:
+def test_fp32_any_head_size_agrees_with_float64(family: PortableFamily, machine: Machine, head_size: int) -> None:
     problem = FORWARD._replace(direction="both", causal=True)
     tensors = inputs(Shape(1, 2, 33, 50, head_size), strided=True)
     for candidate in precise(family, machine, problem, 3):
@@ -124,7 +124,9 @@ def test_any_head_size(family: PortableFamily, machine: Machine, head_size: int)
 
 @pytest.mark.parametrize("shape", STREAMED, ids=str)
 @pytest.mark.parametrize("causal", [False, True])
-def test_few_queries(family: PortableFamily, machine: Machine, shape: Shape, causal: bool) -> None:
+def test_fp32_few_queries_agree_with_float64(
+    family: PortableFamily, machine: Machine, shape: Shape, causal: bool
+) -> None:
     problem = FORWARD._replace(direction="both", causal=causal)
     tensors = inputs(shape, strided=True)
     for prefetch in (0, 16):
@@ -132,7 +134,7 @@ def test_few_queries(family: PortableFamily, machine: Machine, shape: Shape, cau
             assert_close(run(family, candidate, tensors, problem), exact(tensors, causal))
 
 
-def test_rows_without_visible_keys_are_zero_and_have_no_gradient(family: PortableFamily, machine: Machine) -> None:
+def test_fp32_rows_without_visible_keys_are_zero_without_gradient(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both", causal=True)
     for queries, keys in ((77, 1), (100, 20), (300, 70), (5, 2)):
         tensors, blind = inputs(Shape(1, 2, queries, keys, 64)), queries - keys
@@ -143,7 +145,7 @@ def test_rows_without_visible_keys_are_zero_and_have_no_gradient(family: Portabl
             assert not found[1][..., :blind, :].any()
 
 
-def test_large_logits_and_offsets(family: PortableFamily, machine: Machine) -> None:
+def test_fp32_large_logits_and_offsets_agree_with_float64(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both")
     q, k, v, dout = inputs(Shape(1, 2, 200, 200, 64))
     for tensors, tolerance in (
@@ -155,7 +157,7 @@ def test_large_logits_and_offsets(family: PortableFamily, machine: Machine) -> N
             assert_close(run(family, candidate, tensors, problem), exact(tensors, False), tolerance)
 
 
-def test_single_key_with_all_weight_is_exact(family: PortableFamily, machine: Machine) -> None:
+def test_fp32_single_key_with_all_weight_is_exact(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both")
     q, k, v, dout = inputs(Shape(1, 2, 8, 1, 64))
     out, dq, dk, _ = run(family, precise(family, machine, problem, 0)[0], [q * 30, k * 30, v, dout], problem)
@@ -166,7 +168,7 @@ def test_single_key_with_all_weight_is_exact(family: PortableFamily, machine: Ma
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 @pytest.mark.parametrize("head_size", [64, 40])
-def test_16_bit_inputs_are_as_precise_as_torch(
+def test_fp32_16_bit_inputs_are_as_precise_as_torch(
     family: PortableFamily, machine: Machine, dtype: Dtype, head_size: int
 ) -> None:
     problem = Problem(dtype, "both", causal=False)
@@ -187,7 +189,7 @@ def _error(found: np.ndarray, true: np.ndarray) -> float:
     return float(np.sqrt(np.mean((found - true) ** 2)))
 
 
-def test_a_lower_degree_is_less_precise(family: PortableFamily, machine: Machine) -> None:
+def test_fp32_lower_degree_is_less_precise(family: PortableFamily, machine: Machine) -> None:
     tensors = inputs(Shape(1, 1, 64, 200, 64))
     true, space = exact(tensors, False)[0], family.space(machine, FORWARD)
     errors = []
@@ -199,7 +201,7 @@ def test_a_lower_degree_is_less_precise(family: PortableFamily, machine: Machine
     assert errors[3] < 1e-7
 
 
-def test_repeated_calls_give_the_same_bits_and_keep_inputs(family: PortableFamily, machine: Machine) -> None:
+def test_fp32_repeated_calls_give_the_same_bits_and_keep_inputs(family: PortableFamily, machine: Machine) -> None:
     problem = FORWARD._replace(direction="both", causal=True)
     tensors = inputs(Shape(2, 2, 77, 130, 64), strided=True)
     before = [each.clone() for each in tensors]
@@ -209,19 +211,19 @@ def test_repeated_calls_give_the_same_bits_and_keep_inputs(family: PortableFamil
     assert all(torch.equal(a, b) for a, b in zip(before, tensors, strict=True))
 
 
-def test_unsupported_calls_are_refused(family: PortableFamily, machine: Machine) -> None:
+def test_fp32_unsupported_calls_are_refused(family: PortableFamily, machine: Machine) -> None:
     kernel = family.kernel(family.space(machine, FORWARD).candidate(family.name, {}), FORWARD)
     with pytest.raises(KernelRefusedError):
         kernel.forward(*inputs(Shape(1, 1, 8, 8, 257))[:3])
 
 
-def test_space_size_is_in_range(family: PortableFamily, machine: Machine) -> None:
+def test_fp32_space_size_is_in_range(family: PortableFamily, machine: Machine) -> None:
     candidates = list(family.space(machine, FORWARD).all(family.name))
     assert 500 <= len(candidates) <= 50_000
     assert all(fits(each.values) for each in candidates)
 
 
-def test_the_roofline_is_measured(family: PortableFamily) -> None:
+def test_fp32_roofline_is_measured(family: PortableFamily) -> None:
     library = ctypes.CDLL(str(compiler.build(compiler.NATIVE_DIR / "roofline.cpp", family.flags)))
     for name in ("matrix_rate_fp32", "matrix_rate_bf16", "matrix_rate_fp16", "copy_rate"):
         measure = getattr(library, name)

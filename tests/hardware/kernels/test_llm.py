@@ -79,7 +79,7 @@ def stops_in_the_middle(handler: BaseHTTPRequestHandler) -> None:
 
 
 class Stub:
-    """An endpoint on loopback that gives ready answers, the last of them for ever, and keeps what it was asked."""
+    """An endpoint on loopback that returns prepared answers, repeats the last one, and records the requests."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []

@@ -34,8 +34,8 @@ def test_cache_of_unknown_size_is_left_out(tmp_path, monkeypatch):
     cache(tmp_path, "index0", level="1", type="Data", size="48K")
     cache(tmp_path, "index1", level="2", type="Unified")
     cache(tmp_path, "index2", level="3", type="Unified", size="unknown")
-    monkeypatch.setattr(machine, "_CACHES", tmp_path)
-    assert machine._caches() == {"L1d": 48}
+    monkeypatch.setattr(machine, "CACHES_FOLDER", tmp_path)
+    assert machine.detect_machine(roofline=False).caches_kib == {"L1d": 48}
 
 
 @needs_compiler
@@ -53,28 +53,37 @@ def test_object_built_for_another_processor_is_not_used(tmp_path, monkeypatch, o
 
 @needs_compiler
 def test_concurrent_builds_of_the_same_object_succeed(tmp_path, monkeypatch):
-    """The other finishes while this one compiles: both have the same whole file, and nothing else is left."""
+    """Another build ends during this one: both return the same complete file, and no other file is left."""
     monkeypatch.setenv("ASARA_CACHE", str(tmp_path / "cache"))
     source = tmp_path / "small.cpp"
     source.write_text(SMALL)
-    compile_it, built = compiler._compile, []
+    run, built = subprocess.run, []
 
-    def meanwhile(command):
-        monkeypatch.setattr(compiler, "_compile", compile_it)
-        built.append(compiler.build(source))
-        compile_it(command)
+    def meanwhile(command, **options):
+        if str(source) in command:
+            monkeypatch.setattr(subprocess, "run", run)
+            built.append(compiler.build(source))
+        return run(command, **options)
 
-    monkeypatch.setattr(compiler, "_compile", meanwhile)
+    monkeypatch.setattr(subprocess, "run", meanwhile)
     assert [compiler.build(source)] == built == list((tmp_path / "cache").iterdir())
+
+
+def measure_by(monkeypatch, folder, script):
+    """Replace the process that measures the rates by a shell script."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
+    monkeypatch.setattr(machine.sys, "executable", str(program))
 
 
 @pytest.mark.parametrize(
     ("program", "complaint"),
-    [("import sys; sys.exit('Illegal instruction')", "Illegal instruction"), ("raise SystemExit(3)", "exit status 3")],
+    [("echo Illegal instruction >&2; exit 1", "Illegal instruction"), ("exit 3", "exit status 3")],
 )
-def test_roofline_that_fails_is_reported_in_one_sentence(monkeypatch, program, complaint):
-    monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
-    monkeypatch.setattr(machine, "_MEASURE", program)
+def test_roofline_that_fails_is_reported_in_one_sentence(monkeypatch, tmp_path, program, complaint):
+    measure_by(monkeypatch, tmp_path, program)
     with pytest.raises(BuildError, match=f"the roofline cannot be measured: .*{complaint}"):
         machine.measure_roofline()
 
@@ -89,9 +98,8 @@ def test_roofline_that_takes_too_long_raises(monkeypatch):
         machine.measure_roofline()
 
 
-def test_roofline_rates_are_assigned_to_their_names(monkeypatch):
-    monkeypatch.setattr(compiler, "build", lambda *_: "none.so")
-    monkeypatch.setattr(machine, "_MEASURE", "print(1.0, 8.0, 2.0, 0.5)")
+def test_roofline_rates_are_assigned_to_their_names(monkeypatch, tmp_path):
+    measure_by(monkeypatch, tmp_path, "echo 1.0 8.0 2.0 0.5")
     found = machine.measure_roofline()
     assert (found.gflops, found.copy_gbs) == ({"fp32": 1.0, "bf16": 8.0, "fp16": 2.0}, 0.5)
 

@@ -96,7 +96,7 @@ def test_random_inputs_are_normal_and_differ():
 
 
 def test_random_inputs_larger_than_the_pool_are_filled_completely(monkeypatch):
-    monkeypatch.setattr("hardware.kernels.random_inputs._POOL", 1000)
+    monkeypatch.setattr("hardware.kernels.random_inputs.POOL_SIZE", 1000)
     target = np.full((7, 1234), np.nan, np.float32)
     RandomInputs("fp32").fill(target)
     assert np.isfinite(target).all()

@@ -14,7 +14,7 @@ from tests.support.properties import examples
 from tests.support.tensor_layouts import LAYOUTS
 
 ON_A_PROCESSOR = ("eager", "sdpa", "tiled", "portable", "avx512", "amx")
-"""Those whose shapes cost nothing to build."""
+"""Families that need no build for a shape."""
 
 
 class Draw(NamedTuple):
@@ -48,7 +48,7 @@ ODD = Draw(
 
 
 def problem_of(draw: Draw) -> Problem:
-    """A few numbers stray further from what is typical than the thousands of a workload."""
+    """Small shapes vary more around the typical error than the thousands of numbers of a workload."""
     return Problem(draw.dtype, "both", draw.causal, tolerance=6.0, worst_row=9.0)
 
 

@@ -32,7 +32,7 @@ def further(history: History, candidate: Candidate, found: float | None) -> Hist
 
 
 def walk(name: str, seed: int, trials: int, pool: SearchSpace = POOL) -> Iterator[tuple[History, Proposal]]:
-    """The proposals of a search over the known table, each with the history it was made from."""
+    """Yield the proposals of a search over the known table, each with its history."""
     history, who = history_of(session(proposer=name, seed=seed, budget=trials), pool), proposer(name)
     for _ in range(trials):
         made = who.propose(history)
@@ -43,7 +43,7 @@ def walk(name: str, seed: int, trials: int, pool: SearchSpace = POOL) -> Iterato
 
 
 def trials_needed(name: str, seed: int, most: int) -> int:
-    """How many trials it takes to 95% of the fastest."""
+    """Return the number of trials up to 95% of the fastest."""
     for history, made in walk(name, seed, most):
         if (score(made.candidate) or 0.0) >= 0.95 * FASTEST:
             return history.number
@@ -62,7 +62,7 @@ def test_learning_proposers_need_less_than_half_the_trials_of_random() -> None:
 
 @st.composite
 def spaces(draw: st.DrawFn) -> dict[str, ParameterSpace]:
-    """One to three small families, some of whose combinations, perhaps the untuned one too, are not allowed."""
+    """One to three small families; some combinations, perhaps including the default one, are not allowed."""
     made = {}
     for family in ("one", "two", "three")[: draw(st.integers(1, 3))]:
         sizes = draw(st.lists(st.integers(1, 4), max_size=3))
@@ -183,7 +183,7 @@ def test_surrogate_predicts_an_additive_table() -> None:
 
 
 def test_surrogate_is_better_than_the_mean() -> None:
-    """On the smooth hill the additive model halves the squared error of the mean of what passed."""
+    """On the smooth surface the additive model halves the squared error of the mean of passed candidates."""
     model = mean = 0.0
     for seed in range(5):
         for history, made in walk("random", seed, 120):

@@ -21,7 +21,7 @@ def drawn(queries, keys, size=4, scale=1.0):
 
 
 def by_torch(q, k, v, dout, causal):
-    """Autograd of the plain formula, which knows nothing of `reference.seen`."""
+    """Autograd of the plain formula, independent of `reference.visible_mask`."""
     torch = pytest.importorskip("torch", reason="torch is not installed")
     q, k, v = (torch.tensor(each, requires_grad=True) for each in (q, k, v))
     queries, keys = q.shape[-2], k.shape[-2]
@@ -39,7 +39,7 @@ def by_torch(q, k, v, dout, causal):
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("queries", "keys"), CASES)
-def test_agrees_with_autograd_in_float64(queries, keys, causal):
+def test_reference_agrees_with_autograd_in_float64(queries, keys, causal):
     q, k, v, dout = drawn(queries, keys)
     out, lse, dq, dk, dv = by_torch(q, k, v, dout, causal)
     ours = (*reference.forward(q, k, v, causal), *reference.backward(q, k, v, dout, causal))
@@ -49,7 +49,7 @@ def test_agrees_with_autograd_in_float64(queries, keys, causal):
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("queries", "keys"), [(3, 3), (4, 2), (2, 5)])
-def test_gradients_are_finite_differences(queries, keys, causal):
+def test_reference_gradients_equal_finite_differences(queries, keys, causal):
     q, k, v, dout = drawn(queries, keys, size=3)
     gradients = reference.backward(q, k, v, dout, causal)
     for at, gradient in enumerate(gradients):
@@ -62,7 +62,7 @@ def test_gradients_are_finite_differences(queries, keys, causal):
         assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(np.sum(gradient * step), rel=1e-8, abs=1e-8)
 
 
-def test_rows_without_visible_keys_are_zero_and_have_no_gradient():
+def test_reference_rows_without_visible_keys_are_zero_without_gradient():
     q, k, v, dout = drawn(6, 2)
     out, lse = reference.forward(q, k, v, causal=True)
     dq, dk, dv = reference.backward(q, k, v, dout, causal=True)
@@ -74,7 +74,7 @@ def test_rows_without_visible_keys_are_zero_and_have_no_gradient():
         np.testing.assert_array_equal(same, other)
 
 
-def test_logits_of_ten_thousand_pick_the_highest():
+def test_reference_with_logits_of_ten_thousand_selects_the_largest():
     q, k, v, dout = drawn(5, 5, scale=1e4)
     out, lse = reference.forward(q, k, v, causal=False)
     logits = q @ np.swapaxes(k, -1, -2) / 2
@@ -85,7 +85,7 @@ def test_logits_of_ten_thousand_pick_the_highest():
     assert all(np.isfinite(each).all() for each in reference.backward(q, k, v, dout, causal=False))
 
 
-def test_equal_keys_give_the_mean_value():
+def test_reference_with_equal_keys_gives_the_mean_value():
     q, k, v, _ = drawn(3, 6)
     out, _ = reference.forward(q, np.broadcast_to(k[..., :1, :], k.shape), v, causal=False)
     np.testing.assert_allclose(out, np.broadcast_to(v.mean(-2, keepdims=True), out.shape), rtol=1e-12)
@@ -93,11 +93,11 @@ def test_equal_keys_give_the_mean_value():
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize(("queries", "keys"), CASES)
-def test_the_mask_has_as_many_pairs_as_the_problem_counts(queries, keys, causal):
+def test_visible_pairs_of_a_problem_equal_those_of_the_mask(queries, keys, causal):
     assert reference.visible_mask(queries, keys, causal).sum() == visible_pairs(Shape(1, 1, queries, keys, 8), causal)
 
 
-def test_inputs_of_any_type_are_accepted_and_not_changed():
+def test_reference_accepts_inputs_of_any_type_and_keeps_them():
     q, k, v, _ = (each.astype(np.float32) for each in drawn(3, 3))
     before = q.copy()
     out, lse = reference.forward(q, k, v, causal=True)
@@ -105,7 +105,7 @@ def test_inputs_of_any_type_are_accepted_and_not_changed():
     np.testing.assert_array_equal(q, before)
 
 
-def test_error_over_all_numbers_and_in_the_worst_row():
+def test_rms_errors_cover_all_numbers_and_the_worst_row():
     exact = np.full((1, 1, 4, 9), 2.0)
     out = exact.copy()
     assert reference.rms_errors(out, exact) == (0.0, 0.0)

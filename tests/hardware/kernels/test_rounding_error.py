@@ -30,7 +30,7 @@ def drawn(kind, dtype):
 
 
 def in_precision(q, k, v, dout, dtype):
-    """The formula, rounded after every operation on arrays; the backward pass computes the logits again."""
+    """Return the formula, rounded after every operation on arrays; the backward pass computes the logits again."""
     q, k, v, dout = (each.astype(dtype) for each in (q, k, v, dout))
     scale = dtype(q.shape[-1] ** -0.5)
     logits = (q @ k.swapaxes(-1, -2)) * scale
@@ -45,7 +45,7 @@ def in_precision(q, k, v, dout, dtype):
 
 @pytest.mark.parametrize(("name", "dtype"), [("fp32", np.float32), ("fp16", np.float16)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_predicts_the_size_of_the_error(kind, name, dtype):
+def test_rounding_error_predicts_the_measured_error(kind, name, dtype):
     if name == "fp16" and kind == "huge":
         kind = "peaky"  # A logit of 1,000 is rounded by 0.5: no first order holds.
     inputs = drawn(kind, dtype)
@@ -56,20 +56,20 @@ def test_predicts_the_size_of_the_error(kind, name, dtype):
         assert 0.15 * predicted < found < 2.5 * predicted
 
 
-def test_grows_in_proportion_to_the_unit():
+def test_rounding_error_is_proportional_to_the_unit_roundoff():
     inputs = drawn("normal", np.float32)
     coarse, fine = (rounding(*inputs, True, unit, unit) for unit in (1e-3, 1e-6))
     for one, other in zip(coarse, fine, strict=True):
         np.testing.assert_allclose(one, 1e3 * other, rtol=1e-10)
 
 
-def test_one_key_has_only_the_rounding_of_the_value():
+def test_rounding_error_of_one_key_is_that_of_its_value():
     q, k, v, dout = (each[..., :1, :] for each in drawn("peaky", np.float32))
     out = rounding(q, k, v, dout, True, 1e-3, 1.0).out  # however coarse the logit
     np.testing.assert_allclose(out, np.sqrt(2) * 1e-3 * np.abs(v), rtol=1e-10)
 
 
-def test_query_without_visible_keys_has_no_error():
+def test_rounding_error_without_visible_keys_is_zero():
     q, k, v, dout = drawn("normal", np.float32)
     sizes = rounding(q, k[..., :10, :], v[..., :10, :], dout, True, 1e-3, 1e-3)
     assert not sizes.out[..., :50, :].any()
@@ -78,7 +78,7 @@ def test_query_without_visible_keys_has_no_error():
 
 
 def one_by_one(terms):
-    """The sum over the last axis, each term added to the sum of those before it."""
+    """Return the sum over the last axis, added one term after the other."""
     total = terms[..., 0]
     for number in range(1, terms.shape[-1]):
         total = total + terms[..., number]
@@ -106,7 +106,7 @@ def few_keys(q, k, v, dout, scale=1.0, sums=np.float32, mean=1.0):
 
 
 def over_allowed(keys, head_size, draws, **wrong):
-    """By draw: the largest of the errors of dq and dk over what is allowed where the library is exact."""
+    """Return for each draw the largest error of dq and dk, relative to the allowed error of an exact library."""
     chance, problem = np.random.default_rng([keys, head_size]), Problem("fp32", "both", False)
     normal = [chance.standard_normal((draws, keys, head_size), dtype=np.float32) for _ in range(4)]
     found = few_keys(*normal, **wrong)
@@ -124,7 +124,7 @@ def over_allowed(keys, head_size, draws, **wrong):
 
 @pytest.mark.parametrize("head_size", [32, 128])
 @pytest.mark.parametrize("keys", [1, 2])
-def test_correct_gradients_of_few_keys_are_accepted(keys, head_size):
+def test_correct_gradients_of_few_keys_are_within_the_tolerance(keys, head_size):
     """Of one key dq and dk are rounding alone, a single number of it, which is no mean of many.
 
     False-alarm rate: below 4 x 1e-6 a draw (`FALSE_ALARM`), 0.2% of the test; the seed is fixed. That the largest of
@@ -142,12 +142,12 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("keys", [1, 2])
-def test_wrong_gradients_of_few_keys_are_rejected(keys, wrong):
+def test_wrong_gradients_of_few_keys_are_outside_the_tolerance(keys, wrong):
     """In four of five draws or more: of one key two sums in fp16 are equal now and then, and then they are right."""
     assert np.quantile(over_allowed(keys, 64, 100, **WRONG[wrong]), 0.2) > 1
 
 
-def test_wrong_scale_of_two_keys_is_rejected():
+def test_wrong_scale_of_two_keys_is_outside_the_tolerance():
     assert np.quantile(over_allowed(2, 64, 100, scale=1.0001), 0.05) > 1
 
 

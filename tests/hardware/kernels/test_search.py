@@ -18,17 +18,17 @@ ROOT = Path(__file__).parents[3]
 TUNERS = ("random", "hill-climb", "evolve", "autotune")
 
 
-class Says:
-    """A proposer that says what a function of the history says."""
+class FunctionProposer:
+    """A proposer that returns the value of a function of the history."""
 
-    name = "says"
+    name = "function"
     summary = ""
 
-    def __init__(self, say) -> None:
-        self.say = say
+    def __init__(self, propose_from) -> None:
+        self.propose_from = propose_from
 
     def propose(self, history: History) -> Proposal | None:
-        return self.say(history)
+        return self.propose_from(history)
 
 
 def run(path: Path, name: str = "random", budget: int = 20, seed: int = 0, **more) -> SearchEnd | None:
@@ -37,12 +37,12 @@ def run(path: Path, name: str = "random", budget: int = 20, seed: int = 0, **mor
     )
 
 
-def nth(history: History) -> Proposal:
+def next_candidate(history: History) -> Proposal:
     return Proposal(history.search_space.enumerated[history.number], 1.5, "The next one.")
 
 
 @pytest.mark.parametrize("name", TUNERS)
-def test_the_trace_keeps_prediction_and_outcome_of_every_trial(tmp_path: Path, name: str) -> None:
+def test_trace_contains_prediction_and_outcome_of_every_trial(tmp_path: Path, name: str) -> None:
     end = run(tmp_path / "trace.jsonl", name)
     first, *trials, last = read(tmp_path / "trace.jsonl")
     assert isinstance(first, MeasurementSession)
@@ -77,7 +77,7 @@ def test_search_refuses_known_candidates(tmp_path: Path) -> None:
         return Proposal(history.search_space.enumerated[1 if repeated else history.number], tokens=10)
 
     trace = Trace(tmp_path / "trace.jsonl")
-    search(trace, session(proposer="says", budget=3), Says(stubborn), surface, SPACES)
+    search(trace, session(proposer="function", budget=3), FunctionProposer(stubborn), surface, SPACES)
     assert asked == [0, 0, 1, 2, 3, 0, 1, 2, 3]
     assert len(surface.asked) == len(set(surface.asked)) == 3
 
@@ -89,7 +89,7 @@ def test_search_with_only_repeated_proposals_ends(tmp_path: Path) -> None:
         refusals.append(len(history.refused))
         return Proposal(history.search_space.enumerated[0])
 
-    end = search(Trace(tmp_path / "t.jsonl"), session(proposer="says"), Says(same), Surface(), SPACES)
+    end = search(Trace(tmp_path / "t.jsonl"), session(proposer="function"), FunctionProposer(same), Surface(), SPACES)
     assert end == SearchEnd(session="here", reason="the proposer proposed known candidates 50 times in a row", trials=1)
     assert refusals == [0, *range(MAX_REPEATS)]
 
@@ -99,7 +99,7 @@ def test_search_counts_tokens_of_refused_proposals(tmp_path: Path) -> None:
         return Proposal(history.search_space.enumerated[history.number if history.refused else 1], tokens=100)
 
     trace = Trace(tmp_path / "t.jsonl")
-    search(trace, session(proposer="says", budget=3), Says(twice), Surface(), SPACES)
+    search(trace, session(proposer="function", budget=3), FunctionProposer(twice), Surface(), SPACES)
     assert [each.tokens for each in trace.trials("here")] == [100, 200, 200]
 
 
@@ -122,10 +122,10 @@ def test_search_after_no_proposal_counts_a_trial_and_continues(tmp_path: Path) -
     def sometimes(history: History) -> Proposal:
         if history.number % 2:
             raise NoProposal("the line is dead", "connection", tokens=7)
-        return nth(history)
+        return next_candidate(history)
 
     trace = Trace(tmp_path / "t.jsonl")
-    end = search(trace, session(proposer="says", budget=12), Says(sometimes), Surface(), SPACES)
+    end = search(trace, session(proposer="function", budget=12), FunctionProposer(sometimes), Surface(), SPACES)
     assert end is not None
     assert end.trials == 12
     first = trace.trials("here")[0]
@@ -138,23 +138,23 @@ def test_search_with_repeated_missing_proposals_ends(tmp_path: Path, code: str, 
     def silent(history: History) -> Proposal:
         if history.number > 2:
             raise NoProposal("no", code)
-        return nth(history)
+        return next_candidate(history)
 
     path = tmp_path / "t.jsonl"
-    end = search(Trace(path), session(proposer="says"), Says(silent), Surface(), SPACES)
+    end = search(Trace(path), session(proposer="function"), FunctionProposer(silent), Surface(), SPACES)
     assert end == SearchEnd(session="here", reason=f"no proposal {trials} times in a row: no", trials=trials + 2)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rstrip().rfind(b"\n") + 1])  # a kill before the end was written
-    search(Trace(path), session(proposer="says"), Says(silent), Surface(), SPACES)
+    search(Trace(path), session(proposer="function"), FunctionProposer(silent), Surface(), SPACES)
     assert path.read_bytes() == whole
 
 
 def test_trial_with_invalid_prediction_and_text_is_cleaned(tmp_path: Path) -> None:
     def odd(history: History) -> Proposal:
-        return nth(history)._replace(expects=float("nan"), why="half \ud800 of it")
+        return next_candidate(history)._replace(expects=float("nan"), why="half \ud800 of it")
 
     trace = Trace(tmp_path / "t.jsonl")
-    search(trace, session(proposer="says", budget=2), Says(odd), Surface(), SPACES)
+    search(trace, session(proposer="function", budget=2), FunctionProposer(odd), Surface(), SPACES)
     assert [(each.expects, each.why) for each in trace.trials("here")] == [(None, "half ? of it")] * 2
     assert read(trace.path) == trace.lines
 
@@ -163,7 +163,7 @@ def test_untrusted_source_is_stored_once_before_its_trial(tmp_path: Path) -> Non
     trace = Trace(tmp_path / "t.jsonl")
     source = "int attention();"
 
-    class Looks(Surface):
+    class ObservingEvaluator(Surface):
         def evaluate(self, candidate: Candidate):
             assert list(trace.sources().values()) == [source]
             return super().evaluate(candidate)
@@ -172,7 +172,14 @@ def test_untrusted_source_is_stored_once_before_its_trial(tmp_path: Path) -> Non
         return None if history.tried else Proposal(Candidate("foreign", (), source))
 
     for name in ("one", "two"):
-        search(trace, session(name, proposer="says"), Says(foreign), Looks(), SPACES, source_allowed=True)
+        search(
+            trace,
+            session(name, proposer="function"),
+            FunctionProposer(foreign),
+            ObservingEvaluator(),
+            SPACES,
+            source_allowed=True,
+        )
     assert [each.kind for each in trace.lines] == ["session", "source", "trial", "end", "session", "trial", "end"]
     trial = trace.trials("two")[0]
     assert trace.sources()[trial.source] == source
@@ -253,7 +260,7 @@ def test_search_with_another_proposer_raises(tmp_path: Path) -> None:
 
 
 def test_search_after_an_evaluator_error_can_be_resumed(tmp_path: Path) -> None:
-    class Breaks(Surface):
+    class InterruptedEvaluator(Surface):
         def evaluate(self, candidate: Candidate):
             if len(self.asked) == 4:
                 raise KeyboardInterrupt
@@ -262,7 +269,7 @@ def test_search_after_an_evaluator_error_can_be_resumed(tmp_path: Path) -> None:
     run(tmp_path / "whole.jsonl")
     path = tmp_path / "t.jsonl"
     with pytest.raises(KeyboardInterrupt):
-        search(Trace(path), session(), proposer("random"), Breaks(), SPACES)
+        search(Trace(path), session(), proposer("random"), InterruptedEvaluator(), SPACES)
     assert len(Trace(path).trials("here")) == 4
     run(path)
     assert path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
@@ -317,10 +324,12 @@ def test_table_evaluator_needs_one_workload(tmp_path: Path) -> None:
 
 
 def test_family_without_parameters_has_one_candidate(tmp_path: Path) -> None:
-    class Passes:
+    class PassingEvaluator:
         def evaluate(self, candidate: Candidate):
             return Surface().evaluate(TILES.candidate("tiles", {}))
 
-    end = search(Trace(tmp_path / "t.jsonl"), session(), proposer("random"), Passes(), {"sdpa": ParameterSpace({}, {})})
+    end = search(
+        Trace(tmp_path / "t.jsonl"), session(), proposer("random"), PassingEvaluator(), {"sdpa": ParameterSpace({}, {})}
+    )
     assert end is not None
     assert end.trials == 1

@@ -39,7 +39,7 @@ curves = st.builds(
 
 @pytest.mark.parametrize("curve", [(math.log(2.2), 0.5, 0.7), (math.log(1.8), 0.3, 2.0), (math.log(3.0), 1.0, 6.0)])
 def test_estimate_interval_contains_the_known_curve(curve):
-    """In at least nine of ten repeats; the searches' number is what a patient person can afford."""
+    """The interval must contain the curve in at least nine of ten repeats, with an affordable number of searches."""
     hits = []
     for seed in range(16):
         found = estimate(searches(seed, 4, 60, curve), WORKLOAD)
@@ -175,7 +175,7 @@ def test_cap_is_the_roofline_on_held_out_shapes():
 
 
 def test_cap_uses_the_roofline_of_each_session():
-    """A machine that was slower on one day was slower for SDPA too."""
+    """A machine that is slower on one day is slower for SDPA, too."""
     half = {"gflops": {"bf16": 500.0}, "copy_gbs": 8.0}
     here, there = search(session_of("a"), [0.3] * 4), search(session_of("b", roofline=half), [0.3] * 4)
     unknown = search(session_of("c", roofline=None), [0.3] * 4)
@@ -186,7 +186,7 @@ def test_cap_uses_the_roofline_of_each_session():
 
 
 def test_ceiling_on_tuned_shapes_may_exceed_the_roofline_on_held_out_shapes():
-    """Only what the curve says is bounded: it ends where the winners are, its ceiling at most at the roofline."""
+    """Only the curve is bounded: it ends at the winners, and its ceiling is at most the roofline."""
     found = curve_of(search(session_of("a"), [0.5, 1.0, 1.2, 1.3, 1.35, 1.4], winner=0.2, fraction=0.8), WORKLOAD)
     assert math.log(found.largest) == pytest.approx(0.2)
     assert found.largest < math.exp(found.ceiling) <= found.cap * (1 + 1e-12) == pytest.approx(1.25)

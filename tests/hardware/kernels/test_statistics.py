@@ -58,7 +58,7 @@ def test_speedup_of_equal_rounds_has_zero_width():
 
 
 def measured(chance, spread_between, rounds=5, shapes=3, pairs=4, within=0.03):
-    """Shapes timed in the same rounds; the truth is 1 everywhere."""
+    """Simulate shapes that are timed in the same rounds; the true speed-up is 1."""
     process = chance.normal(0, spread_between, rounds)
     found = []
     for _ in range(shapes):
@@ -77,7 +77,7 @@ def test_interval_over_shapes_has_its_coverage_with_process_effects(spread):
 
 
 def test_interval_of_pooled_pairs_has_too_low_coverage():
-    """Why rounds are kept apart: the same pairs without them."""
+    """The same pairs without rounds show why rounds are kept apart."""
     chance = np.random.default_rng(5)
     held = 0
     for _ in range(200):

@@ -156,7 +156,7 @@ def test_invalid_trace_is_reported_by_line_and_not_changed(tmp_path: Path, conte
         assert path.read_bytes() == content
 
 
-def test_an_empty_file_is_an_empty_trace(tmp_path: Path) -> None:
+def test_empty_file_is_an_empty_trace(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     path.touch()
     assert read(path) == Trace(path).lines == []

@@ -27,7 +27,7 @@ def no_triton(machine):
 def test_triton_passes_the_conformance_suite_in_the_interpreter(machine):
     no_triton(machine)
     files = [str(HERE / "test_conformance.py"), str(ROOT / "tests" / "support" / "triton_interpreter.py")]
-    which = "(triton or interpreted) and not leak"  # at 0.1 s a call, there are too few calls to tell
+    which = "(triton or interpreted) and not leak"  # at 0.1 s a call, there are too few calls for this check
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-k", which, *files],
         cwd=ROOT,
@@ -46,7 +46,7 @@ def test_triton_passes_the_conformance_suite_in_the_interpreter(machine):
 def test_triton_compiles_for_a_gpu_ahead_of_time(dtype, machine):
     no_triton(machine)
     if triton_flash.is_interpreted():
-        pytest.skip("Triton was told to interpret (TRITON_INTERPRET), so it does not compile")
+        pytest.skip("Triton interprets here (TRITON_INTERPRET is set), so it does not compile")
     problem = Problem(dtype, "both", causal=True)
     # Without tensor cores, fp32 is written out number by number: small tiles compile in a second.
     edge, head_size = (16, 16) if dtype == "fp32" else (32, 64)
@@ -60,14 +60,14 @@ def test_triton_compiles_for_a_gpu_ahead_of_time(dtype, machine):
 def test_triton_compile_failure_is_a_build_error(machine):
     no_triton(machine)
     if triton_flash.is_interpreted():
-        pytest.skip("Triton was told to interpret (TRITON_INTERPRET), so it does not compile")
+        pytest.skip("Triton interprets here (TRITON_INTERPRET is set), so it does not compile")
     problem = FP32._replace(direction="forward")
     values = dict(family("triton").space(machine, problem).default) | {"precision": "approximately"}
     with pytest.raises(BuildError, match=r"triton: .*approximately"):
         triton_flash.compile_ahead_of_time(Candidate("triton", tuple(values.items())), problem, 16)
 
 
-def test_unavailable_reason_names_the_missing_part(machine, monkeypatch):
+def test_triton_unavailable_reason_names_the_missing_part(machine, monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     found = family("triton")
     versions = {"torch": "2.13", "triton": "3.9"}
@@ -87,14 +87,14 @@ def test_unavailable_reason_names_the_missing_part(machine, monkeypatch):
     assert "bf16" in found.unavailable_reason(bare, FP32._replace(dtype="bf16"))
 
 
-def test_backward_pass_has_separate_tiles(machine):
+def test_triton_backward_pass_has_separate_tiles(machine):
     forward = family("triton").space(machine, Problem("bf16", "forward", causal=False))
     both = family("triton").space(machine, Problem("bf16", "both", causal=False))
     assert list(forward.choices) == ["q_block", "k_block", "num_warps", "num_stages"]
     assert list(both.choices)[4:] == ["back_q_block", "back_k_block", "back_num_warps", "back_num_stages"]
 
 
-def test_tunes_itself_nowhere():
+def test_triton_source_contains_no_autotuning():
     text = (Path(triton_flash.__file__).parent / "triton_kernel.py").read_text()
     assert "autotune" not in text
     assert "heuristics" not in text

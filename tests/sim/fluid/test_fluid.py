@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents import work_model
 from hardware.cluster.reliability import fastest_gpus
-from sim.fluid.api import fluid, run_fluid
+from sim.fluid.api import fluid, observe, run_fluid
 from sim.fluid.flow import experiments, job_days, share_not_duplicate
 from sim.fluid.lab_arrays import lab_arrays
 from sim.fluid.stepper import run_labs
@@ -30,7 +30,7 @@ ALONE = {
     "cluster__gpu_hours_between_failures": 0.0,
     "researcher__experiment_scaling": 1.0,
 }
-"""A lab whose software hardly moves: nothing but the flow of its papers is seen."""
+"""Changes to a lab so that its software hardly moves and only the flow of papers shows."""
 
 
 def days_of(name: str, **changes) -> list[float]:
@@ -39,7 +39,7 @@ def days_of(name: str, **changes) -> list[float]:
 
 @pytest.mark.parametrize(("name", "m"), [("toy-fizzle", 3.0), ("toy-explosion", 1.5), ("toy-exponential", 2.0)])
 @pytest.mark.parametrize("timing", ["poisson", "pooled"])
-def test_the_toy_models_are_the_reports_arithmetic(name, m, timing):
+def test_fluid_toy_models_equal_the_reports_arithmetic(name, m, timing):
     days = days_of(name, researcher__timing=timing)
     assert days == pytest.approx(
         [report.MONTH * report.toy_doubling_months(2, m, i) for i in range(len(days))], rel=EXACT, abs=0
@@ -49,13 +49,13 @@ def test_the_toy_models_are_the_reports_arithmetic(name, m, timing):
 @pytest.mark.parametrize(
     ("name", "r", "p"), [("returns-0.7", 0.7, 1), ("returns-0.9", 0.9, 1), ("returns-3", 3.0, 1), ("toes", 3.0, 0.5)]
 )
-def test_returns_and_toes_are_the_chain(name, r, p):
+def test_fluid_doublings_with_returns_and_penalty_form_the_chain(name, r, p):
     days = days_of(name)
     assert len(days) >= 20
     assert days == pytest.approx([report.MONTH * report.ratio(r, p) ** i for i in range(len(days))], rel=EXACT, abs=0)
 
 
-def test_limits_stretch_doublings_as_the_closed_form_says():
+def test_fluid_doublings_towards_a_limit_equal_the_closed_form():
     days = days_of("limits")
     assert days == pytest.approx(oracle.limited_days(report.MONTH, 3.0, 16.0, 15), rel=EXACT, abs=0)
     assert run_fluid(Scenario.load("limits")).ending == "limit reached"
@@ -63,14 +63,14 @@ def test_limits_stretch_doublings_as_the_closed_form_says():
 
 @pytest.mark.parametrize("gain", [1.05, 1.3, 2.0, 5.0])
 @pytest.mark.parametrize("r", [0.7, 1.0, 3.0])
-def test_a_team_that_grows_in_steps_of_a_gain_is_summed_step_by_step(gain, r):
+def test_fluid_doublings_of_a_stepwise_team_equal_the_sum_of_steps(gain, r):
     days = days_of("returns-3", growth__r=r, training__gain=gain, run__max_doublings=12)
     expected = oracle.stepwise_days(report.MONTH, r, np.log2(gain), len(days))
     assert days == pytest.approx(expected, rel=EXACT, abs=0)
 
 
 @pytest.mark.parametrize("k", [0.75, 0.9])
-def test_o19_generations_come_when_the_series_of_training_runs_says(k):
+def test_fluid_deployments_equal_the_series_of_training_runs(k):
     series = run_fluid(Scenario.load(f"retraining-{k:g}")).series
     steps = list(zip(series["day"], series["deployed"], strict=True))
     ends = [day for (_, before), (day, after) in pairwise(steps) if after != before]
@@ -79,7 +79,7 @@ def test_o19_generations_come_when_the_series_of_training_runs_says(k):
 
 
 @pytest.mark.parametrize("r", [0.5, 1.0, 3.0])
-def test_300_doublings_are_the_chain_to_the_end(r):
+def test_fluid_300_doublings_form_the_chain(r):
     first = 1e-60 if r < 1 else report.MONTH
     scenario = Scenario.load("returns-3").replace(
         growth__r=r, growth__first_doubling_days=max(first, 1e-3), run__max_doublings=300, **LONG
@@ -104,12 +104,12 @@ FAR = [
 
 @pytest.fixture(scope="module")
 def far():
-    """Run the labs that go far, all at once."""
+    """Run the labs of 300 doublings in one call."""
     return fluid(FAR, steps_per_doubling=4)
 
 
 @pytest.mark.parametrize("at", range(len(FAR)), ids=lambda at: f"{FAR[at].name}-{FAR[at].growth.r}")
-def test_a_lab_stays_finite_and_in_order_however_far_it_goes(far, at):
+def test_fluid_lab_of_300_doublings_stays_finite_and_ordered(far, at):
     done = int(far.doublings[at])
     days = far.doubling_day[at, :done]
     assert (far.ending[at] == "horizon") or done == 300
@@ -123,7 +123,7 @@ def test_a_lab_stays_finite_and_in_order_however_far_it_goes(far, at):
 # --- the flow of papers ----------------------------------------------------------------------------------
 
 
-def test_papers_of_a_team_that_begins_to_think_come_as_the_closed_form_says_at_second_order():
+def test_fluid_papers_of_a_new_team_converge_to_the_closed_form_at_second_order():
     days, halvings = 5.0, np.arange(4, 10)
     scenario = Scenario().replace(
         researcher__experiment_gpu_days=0.0, researcher__writing_share=0.5, run__horizon_days=days, **ALONE
@@ -137,7 +137,7 @@ def test_papers_of_a_team_that_begins_to_think_come_as_the_closed_form_says_at_s
 
 
 @pytest.mark.parametrize("gpus", [64, 4096])
-def test_in_the_long_run_researchers_or_gpus_decide_how_many_papers_there_are(gpus):
+def test_fluid_paper_rate_is_limited_by_researchers_or_gpus(gpus):
     scenario = Scenario().replace(
         cluster__gpus=gpus,
         researcher__initial=256,
@@ -156,7 +156,7 @@ def test_in_the_long_run_researchers_or_gpus_decide_how_many_papers_there_are(gp
 
 @pytest.mark.parametrize("variation", ["fixed", "exponential", "lognormal"])
 @pytest.mark.parametrize(("most", "discovered"), [(1, 0.0), (6, 1.5), (8, 0.0), (64, 4.0)])
-def test_the_mean_experiment_is_that_of_what_researchers_ask_for(variation, most, discovered):
+def test_fluid_mean_experiment_equals_that_of_requested_jobs(variation, most, discovered):
     scenario = Scenario().replace(
         researcher__experiment_variation=variation,
         researcher__experiment_gpus=most,
@@ -172,7 +172,7 @@ def test_the_mean_experiment_is_that_of_what_researchers_ask_for(variation, most
 
 
 class _Ladder:
-    """Chance whose next draw is known."""
+    """A random stream whose draws are known."""
 
     def __init__(self, draw: float) -> None:
         self.draw = draw
@@ -185,7 +185,7 @@ class _Ladder:
 
 
 def _ladder(variation: str) -> np.ndarray:
-    """Equally likely draws in order."""
+    """Return equally likely draws in order."""
     from scipy import stats
 
     levels = (np.arange(20_000) + 0.5) / 20_000
@@ -193,7 +193,7 @@ def _ladder(variation: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("work", "failures"), [(5.0, 0.4), (0.7, 1.0), (3.0, 0.05)])
-def test_failures_make_a_job_longer_by_what_they_undo(work, failures):
+def test_fluid_job_days_with_failures_equal_simulated_jobs(work, failures):
     scenario = Scenario().replace(
         cluster__checkpoint_hours=24.0,
         cluster__restart_hours=6.0,
@@ -206,7 +206,7 @@ def test_failures_make_a_job_longer_by_what_they_undo(work, failures):
     assert abs(found - draws.mean()) < half
 
 
-def test_duplicates_grow_with_the_researchers_to_a_question():
+def test_share_not_duplicate_falls_with_researchers_per_question():
     teams = np.array([0.0, 1e-3, 1.0, 100.0, 0.9999e6, 1.0001e6, 2.0**300])
     new = share_not_duplicate(teams, np.ones(7))
     assert new[0] == 1
@@ -216,7 +216,7 @@ def test_duplicates_grow_with_the_researchers_to_a_question():
     assert new[2] == pytest.approx(1 / (np.e - 1), rel=EXACT)  # its life is the integral of e^x e^-x over 0..1
 
 
-def test_faster_kernels_speed_a_lab_up_as_far_as_they_were_measured():
+def test_fluid_lab_with_measured_kernels_is_faster():
     with_them, without = (fluid([Scenario().replace(kernels__measurements=name)]) for name in ("xeon-amx", "none"))
     curve = Scenario().calibration().curve
     assert with_them.speedup[0] == pytest.approx(curve.largest)
@@ -228,7 +228,7 @@ def test_faster_kernels_speed_a_lab_up_as_far_as_they_were_measured():
 # --- many at once ----------------------------------------------------------------------------------------
 
 
-def test_many_at_once_are_one_at_a_time_bit_for_bit():
+def test_fluid_rows_of_many_labs_equal_single_runs_to_the_bit():
     chance = np.random.default_rng(3)
     scenarios = [Scenario.load(name) for name in shipped_scenarios()]
     scenarios += [
@@ -256,7 +256,7 @@ def test_many_at_once_are_one_at_a_time_bit_for_bit():
 
 
 def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
-    """Labs that differ in all that has events: training runs, kernels, failures, duplicates, active researchers."""
+    """Return labs that differ in training runs, kernels, failures, duplicates and active researchers."""
     chance, lab = np.random.default_rng(seed), Scenario()
     return [
         lab.replace(
@@ -279,7 +279,7 @@ def random_labs(n: int, seed: int, doublings: int = 9) -> list[Scenario]:
 
 
 def rows_of(table, n: int) -> list[list[object]]:
-    """Every number of a table, row by row; nan beyond the last doubling left out."""
+    """Return every number of a table by row, without nan beyond the last doubling."""
     rows: list[list[object]] = [[] for _ in range(n)]
     for values in table:
         for column in values.values() if isinstance(values, dict) else [values]:
@@ -289,7 +289,7 @@ def rows_of(table, n: int) -> list[list[object]]:
     return rows
 
 
-def test_fluid_rows_of_110_random_labs_are_equal_to_the_bit_for_any_partition():
+def test_fluid_rows_of_random_labs_are_equal_to_the_bit_for_any_partition():
     labs, chance = random_labs(110, seed=3), np.random.default_rng(0)
     together = rows_of(fluid(labs, 4), len(labs))
     order, cuts = chance.permutation(len(labs)), np.sort(chance.choice(len(labs), 6, replace=False))
@@ -297,7 +297,7 @@ def test_fluid_rows_of_110_random_labs_are_equal_to_the_bit_for_any_partition():
         assert rows_of(fluid([labs[at] for at in part], 4), len(part)) == [together[at] for at in part]
 
 
-def test_fluid_lab_beside_a_faster_one_has_the_row_that_it_has_alone():
+def test_fluid_row_does_not_depend_on_a_faster_lab_in_the_table():
     lab = Scenario.load("lab").replace(
         growth__r=1.5,
         training__gain=3.84,
@@ -316,7 +316,7 @@ def test_margins_of_random_labs_are_equal_to_the_bit_for_any_partition():
     assert margins(labs[:1], [2]) + margins(labs[1:4], [2] * 3) + margins(labs[4:], [2] * 8) == together
 
 
-def test_fastest_gpus_of_a_job_do_not_depend_on_the_jobs_beside_it():
+def test_fastest_gpus_of_a_job_do_not_depend_on_other_jobs():
     most = np.array([100.0, 100.0])
 
     def days(gpus):  # the first job has a second minimum at all GPUs, which counts as long as one fewer is not faster
@@ -326,7 +326,7 @@ def test_fastest_gpus_of_a_job_do_not_depend_on_the_jobs_beside_it():
     assert fastest_gpus(most, days).tolist() == [fastest_gpus(most[:1], days)[0], 40.0] == [100.0, 40.0]
 
 
-def test_a_run_is_its_row_of_the_table():
+def test_run_fluid_equals_its_row_of_the_table():
     scenario = Scenario().replace(run__max_doublings=4)
     result, found = run_fluid(scenario), fluid([Scenario.load("toy-fizzle"), scenario])
     assert result.doublings == found.doublings_of(1)
@@ -348,15 +348,13 @@ def test_fluid_quantities_stay_within_their_bounds(scenarios):
 
 
 def check(labs, state):
-    from sim.fluid.api import _observe
-
     for field in ("thinking", "experimenting", "writing", "day", "since", "left", "papers", "tried", "paused_days"):
         assert np.all(getattr(state, field) >= 0), field
     assert np.all(state.deployed <= state.discovered + 1e-9)
     assert np.all(state.active_researchers <= state.researchers * (1 + 1e-12))
     everywhere = state.thinking + state.experimenting + state.writing
     assert everywhere == pytest.approx(state.researchers, rel=1e-9)
-    seen = _observe(labs, state)
+    seen = observe(labs, state)
     used = seen["gpus_inference"] + seen["gpus_experiment"] + seen["gpus_training"]
     assert np.all(used <= labs.gpus * (1 + 1e-12)), "more GPUs in use than there are"
     assert all(np.all(column >= -1e-9) for column in seen.values())
@@ -376,7 +374,7 @@ def check(labs, state):
         ("toy-fizzle", {"run__max_doublings": 2}, "doublings"),
     ],
 )
-def test_endings_are_worlds(name, changes, ending):
+def test_fluid_ending_equals_that_of_the_world(name, changes, ending):
     from sim.runner import run
 
     scenario = Scenario.load(name).replace(**changes, researcher__timing="pooled")
@@ -387,7 +385,7 @@ def test_endings_are_worlds(name, changes, ending):
     assert result.day == pytest.approx(world.day, rel=EXACT)
 
 
-def test_a_lab_whose_experiments_never_end_is_refused():
+def test_fluid_lab_whose_experiments_never_end_is_refused():
     never = Scenario().replace(
         cluster__gpu_hours_between_failures=1e-6,
         training__required=False,
@@ -398,7 +396,7 @@ def test_a_lab_whose_experiments_never_end_is_refused():
         run_fluid(never)
 
 
-def test_what_has_no_mean_that_flows_and_what_never_fits_is_refused():
+def test_fluid_refuses_whole_papers_impossible_gangs_and_empty_lists():
     with pytest.raises(ScenarioError, match=r"whole.*poisson.*pooled"):
         fluid([Scenario().replace(researcher__timing="whole")])
     with pytest.raises(ScenarioError, match=r"scenario 2 \(lab\): training__gpus = 5000"):

@@ -1,6 +1,5 @@
 """Test the conformance suite for queues: correct disciplines pass, and each plausible mistake is found."""
 
-import math
 import subprocess
 import sys
 from heapq import heappush
@@ -10,7 +9,15 @@ import pytest
 from hypothesis import given
 
 from hardware.cluster.cluster import ClusterParams, GpuCluster, Job
-from hardware.cluster.queues import QUEUES, BackfillQueue, EasyBackfill, FirstComeFirstServed, QueueDiscipline
+from hardware.cluster.placement import Placement
+from hardware.cluster.queues import (
+    QUEUES,
+    BackfillQueue,
+    EasyBackfill,
+    FirstComeFirstServed,
+    QueueDiscipline,
+    Reservation,
+)
 from sim.clock import Clock
 from sim.testing.invariants import JobRequest, check_queue, run_workload, workloads
 from tests.support.properties import examples
@@ -41,33 +48,33 @@ class SmallestFirst(QueueDiscipline):
         return (job for _, _, job in self.waiting)
 
 
-class Forgetful(SmallestFirst):
-    """Whoever is cancelled behind the head stays."""
+class KeepsCancelledJobs(SmallestFirst):
+    """Keeps jobs that are cancelled behind the head."""
 
     def remove(self, job: Job) -> None:
         if job is self.head:
             super().remove(job)
 
 
-class Silent(SmallestFirst):
-    """A new head is not told of."""
+class HidesNewHead(SmallestFirst):
+    """Does not report a new head."""
 
     def push(self, job: Job) -> bool:
         return super().push(job) and len(self.waiting) == 1
 
 
-class Miscounting(SmallestFirst):
+class MiscountsJobs(SmallestFirst):
     def __len__(self) -> int:
         return max(0, len(self.waiting) - 1)
 
 
-class Headless(SmallestFirst):
+class LosesHead(SmallestFirst):
     def remove(self, job: Job) -> None:
         super().remove(job)
         self.head = None
 
 
-class Crashing(SmallestFirst):
+class RaisesOnTies(SmallestFirst):
     """Jobs cannot be compared, so equals of a heap without numbers cannot either."""
 
     def push(self, job: Job) -> bool:
@@ -76,15 +83,15 @@ class Crashing(SmallestFirst):
         return super().push(job)
 
 
-class Moody(SmallestFirst):
-    """The order hangs on something outside of the run."""
+class OrdersByGlobalState(SmallestFirst):
+    """Orders jobs by a fact outside of the run."""
 
     runs = 0
 
     def __init__(self) -> None:
         super().__init__()
-        Moody.runs += 1
-        self.turned = Moody.runs % 2
+        OrdersByGlobalState.runs += 1
+        self.turned = OrdersByGlobalState.runs % 2
 
     def push(self, job: Job) -> bool:
         self.waiting.append((job.gpus, job.number * (-1 if self.turned else 1), job))
@@ -93,8 +100,8 @@ class Moody(SmallestFirst):
         return True
 
 
-class Unordered(SmallestFirst):
-    """The order is that of addresses in memory, as in a set of objects."""
+class OrdersByAddress(SmallestFirst):
+    """Orders jobs by their addresses in memory, as a set of objects does."""
 
     def push(self, job: Job) -> bool:
         self.waiting.append((id(job), job.number, job))
@@ -103,16 +110,20 @@ class Unordered(SmallestFirst):
         return True
 
 
-class Greedy(EasyBackfill):
-    """Backfill that lets anybody in who fits."""
+class DelaysHead(EasyBackfill):
+    """Backfill that starts every job that fits, whether it delays the head or not."""
 
-    def next_backfill(self, reservation):  # type: ignore[no-untyped-def]
-        free = reservation._placement.free
-        return self._earliest({gpus: math.inf if gpus <= free else -1.0 for _, gpus in self._indexes})
+    def reserve(self, now: float, placement: Placement) -> Reservation | None:
+        self.placement = placement
+        return super().reserve(now, placement)
+
+    def next_backfill(self, reservation: Reservation) -> Job | None:
+        behind = sorted((job for job in self if job is not self.head), key=lambda job: job.number)
+        return next((job for job in behind if job.gpus <= self.placement.free), None)
 
 
-class NeverBack(SmallestFirst):
-    """Takes nobody a second time."""
+class RefusesReturningJobs(SmallestFirst):
+    """Refuses jobs that return."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,8 +136,8 @@ class NeverBack(SmallestFirst):
         return super().push(job)
 
 
-class HeadKept(SmallestFirst):
-    """Who comes back is in the queue, and never at its head."""
+class NeverPutsReturningJobFirst(SmallestFirst):
+    """Never puts a returning job at the head."""
 
     def push(self, job: Job) -> bool:
         before = self.head
@@ -135,8 +146,8 @@ class HeadKept(SmallestFirst):
         return answer
 
 
-class Complacent(EasyBackfill):
-    """Who does not fit now could not start, it says, and forgets whom they may push out."""
+class ForgetsPreemption(EasyBackfill):
+    """Reports that a job that does not fit cannot start, although it may preempt others."""
 
     held = 0
 
@@ -152,21 +163,21 @@ class Complacent(EasyBackfill):
         self.held -= job.gpus
 
 
-class Shared(SmallestFirst):
+class SharesJobsOnClass(SmallestFirst):
     """Keeps its jobs on the class."""
 
-    everybody: list[tuple[int, int, Job]] = []  # noqa: RUF012
+    all_jobs: list[tuple[int, int, Job]] = []  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting = Shared.everybody
+        self.waiting = SharesJobsOnClass.all_jobs
 
     def remove(self, job: Job) -> None:
         self.waiting[:] = sorted(each for each in self.waiting if each[2] is not job)
         self.head = self.waiting[0][2] if self.waiting else None
 
 
-class Hasty(SmallestFirst, BackfillQueue):
+class ChoosesBeforeArrivals(SmallestFirst, BackfillQueue):
     """Chooses the next job when GPUs come back, so that a smaller one that arrives at that instant does not count."""
 
     def __init__(self) -> None:
@@ -205,23 +216,23 @@ def test_check_queue_accepts_correct_disciplines(discipline):
 
 
 @pytest.mark.parametrize(
-    ("discipline", "said"),
+    ("discipline", "message"),
     [
-        (Forgetful, "wait, and the queue contains"),
-        (Silent, "GPUs are idle"),
-        (Miscounting, "the queue counts"),
-        (Headless, "the head is missing"),
-        (Crashing, "TypeError"),
-        (Moody, "other records"),
-        (Greedy, "other jobs were started before it"),
-        (NeverBack, "wait, and the queue contains"),
-        (HeadKept, "the head is missing"),
-        (Complacent, "GPUs are idle or held by jobs of lower priority"),
-        (Shared, "the queue contains jobs of another cluster"),
+        (KeepsCancelledJobs, "wait, and the queue contains"),
+        (HidesNewHead, "GPUs are idle"),
+        (MiscountsJobs, "the queue counts"),
+        (LosesHead, "the head is missing"),
+        (RaisesOnTies, "TypeError"),
+        (OrdersByGlobalState, "other records"),
+        (DelaysHead, "other jobs were started before it"),
+        (RefusesReturningJobs, "wait, and the queue contains"),
+        (NeverPutsReturningJobFirst, "the head is missing"),
+        (ForgetsPreemption, "GPUs are idle or held by jobs of lower priority"),
+        (SharesJobsOnClass, "the queue contains jobs of another cluster"),
     ],
 )
-def test_check_queue_reports_each_mistake_with_its_shortest_history(discipline, said):
-    with pytest.raises(AssertionError, match=said) as caught:
+def test_check_queue_reports_each_mistake_with_its_shortest_history(discipline, message):
+    with pytest.raises(AssertionError, match=message) as caught:
         check_queue(discipline)
     history = str(caught.value).split("shows it:\n")[1].splitlines()
     assert 1 <= len(history) <= 6
@@ -230,7 +241,7 @@ def test_check_queue_reports_each_mistake_with_its_shortest_history(discipline, 
 
 def test_check_queue_finds_a_discipline_that_chooses_before_all_arrivals():
     with pytest.raises(AssertionError, match="the discipline must choose after all arrivals") as caught:
-        check_queue(Hasty)
+        check_queue(ChoosesBeforeArrivals)
     workload = str(caught.value).split("shows it:\n")[1].splitlines()
     assert 3 <= len(workload) <= 6
     assert all(line.strip().startswith("JobRequest(") for line in workload)
@@ -238,11 +249,11 @@ def test_check_queue_finds_a_discipline_that_chooses_before_all_arrivals():
 
 def test_check_queue_reports_a_random_order_without_the_notes_of_hypothesis():
     with pytest.raises(AssertionError, match=r"other records|gave another result") as caught:
-        check_queue(Unordered)
+        check_queue(OrdersByAddress)
     assert "Flaky" not in str(caught.value)
 
 
-def test_a_cluster_keeps_its_discipline_whatever_its_parameters_name():
+def test_cluster_with_an_explicit_discipline_keeps_it_after_reconfigure():
     clock = Clock()
     params = ClusterParams(gpus=4, placement="flat", preemption=False, gpu_hours_between_failures=0.0)
     cluster = GpuCluster(clock, params, hour=1, discipline=SmallestFirst)
@@ -264,24 +275,24 @@ def test_run_workload_returns_records_in_order_of_submission(workload):
     assert starts == sorted(starts)  # first come, first served
 
 
-def test_a_workload_by_hand():
+def test_run_workload_equals_an_example_by_hand():
     records = run_workload(SmallestFirst, [JobRequest(0, 8, 1.0), JobRequest(0.5, 8, 1.0), JobRequest(0.5, 2, 3.0)])
     assert [record.started for record in records] == [0, 4, 1]
 
 
-def test_a_workload_is_served_with_all_arrivals_of_an_instant_before_its_dispatch():
+def test_run_workload_dispatches_after_all_arrivals_of_an_instant():
     records = run_workload(SmallestFirst, [JobRequest(0, 8, 1.0), JobRequest(0.5, 8, 1.0), JobRequest(1.0, 2, 3.0)])
     assert [record.started for record in records] == [0, 4, 1]
 
 
-def test_a_queue_in_place_of_its_class_is_answered_in_a_sentence():
+def test_check_queue_of_an_instance_raises_one_sentence():
     params = ClusterParams(gpus=4, gpu_hours_between_failures=0.0)
     for refuse in (check_queue, lambda queue: GpuCluster(Clock(), params, discipline=queue)):
         with pytest.raises(TypeError, match=r"give the class itself, not SmallestFirst\(\)"):
             refuse(SmallestFirst())  # type: ignore[arg-type]
 
 
-def test_without_hypothesis_one_sentence_says_what_is_missing():
+def test_check_queue_without_hypothesis_names_the_missing_package():
     code = "import sys; sys.modules['hypothesis'] = None; import sim.testing.invariants"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert found.returncode == 1

@@ -52,14 +52,14 @@ class Cheap(Law):
         return max(0.0, (doublings - self.software(effort)) * 2**self.log2_initial_effort)
 
 
-@pytest.mark.parametrize(("law", "said"), [(Shifted, r"software\(0\)"), (Falling, "lead to"), (Cheap, "lead to")])
-def test_check_law_finds_each_mistake(law, said):
-    with pytest.raises(AssertionError, match=said):
+@pytest.mark.parametrize(("law", "message"), [(Shifted, r"software\(0\)"), (Falling, "lead to"), (Cheap, "lead to")])
+def test_check_law_finds_each_mistake(law, message):
+    with pytest.raises(AssertionError, match=message):
         check_law(law(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
 
 
 @pytest.mark.parametrize("start", [0.5, 3.0, 11.0])
-def test_a_narrow_dip_of_a_law_is_caught(start):
+def test_check_law_finds_a_narrow_dip(start):
     class Dip(Law):
         """Software is lost for a while, and comes back."""
 
@@ -75,13 +75,13 @@ class Undefined(Law):
         return math.log2(doublings)
 
 
-def test_an_error_of_a_law_is_told_as_what_does_not_hold():
+def test_check_law_reports_an_exception_of_the_law():
     with pytest.raises(AssertionError, match=r"^ValueError: math domain error\nFound at 0, 0, 0 doublings") as caught:
         check_law(Undefined(LAW.r, LAW.p, LAW.limit, LAW.log2_initial_effort))
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-class Generous(Trainer):
+class DeploysUndiscovered(Trainer):
     """Deploys more than was discovered."""
 
     def start_due_generations(self) -> None:
@@ -89,7 +89,7 @@ class Generous(Trainer):
         super().start_due_generations()
 
 
-class Regretful(Trainer):
+class RemovesDeployed(Trainer):
     """Takes back what is deployed."""
 
     def start_due_generations(self) -> None:
@@ -98,23 +98,28 @@ class Regretful(Trainer):
         software.deployed = max(0.0, software.deployed - 0.5)
 
 
-class Worsening(Trainer):
-    """Spoils what a run has brought."""
+class RemovesAfterTraining(Trainer):
+    """Removes doublings of deployed software at the end of each training run."""
 
-    def _on_trained(self, run: Event) -> None:
-        super()._on_trained(run)
+    def start_due_generations(self) -> None:
+        super().start_due_generations()
+        if self.run is not None and self.deploy_more not in self.run.callbacks:
+            self.gain_of_run = self.pending_gain
+            self.run.callbacks.append(self.deploy_more)
+
+    def deploy_more(self, _: Event) -> None:
+        """Act after the deployment at the end of a run."""
         self.lab.deploy(self.generation, -0.5)
 
 
-class Boastful(Trainer):
-    """Makes three times of what a run has brought."""
+class DeploysTripleGain(RemovesAfterTraining):
+    """Deploys three times the gain of each training run."""
 
-    def _on_trained(self, run: Event) -> None:
-        self._pending_gain *= 3
-        super()._on_trained(run)
+    def deploy_more(self, _: Event) -> None:
+        self.lab.deploy(self.generation, 2 * self.gain_of_run)
 
 
-class Unsaved(Trainer):
+class WaitsByLambda(Trainer):
     """Waits by a callback that cannot be pickled."""
 
     def start_due_generations(self) -> None:
@@ -122,19 +127,19 @@ class Unsaved(Trainer):
         super().start_due_generations()
 
 
-class Broken(Trainer):
+class RaisesError(Trainer):
     def start_due_generations(self) -> None:
         raise KeyError("gain")
 
 
-class Fickle(Trainer):
+class RaisesOnce(Trainer):
     """Fails once, and never again."""
 
     failed = False
 
     def start_due_generations(self) -> None:
-        if not Fickle.failed:
-            Fickle.failed = True
+        if not RaisesOnce.failed:
+            RaisesOnce.failed = True
             raise KeyError("gain")
         super().start_due_generations()
 
@@ -153,29 +158,33 @@ def test_check_world_accepts_world():
 
 
 @pytest.mark.parametrize(
-    ("trainer", "said", "cause"),
+    ("trainer", "message", "cause"),
     [
-        (Generous, "deployed before it was discovered", AssertionError),
-        (Regretful, "deployed software fell", AssertionError),
-        (Worsening, "ValueError: cannot deploy -0.5 doublings: deployed software never falls", ValueError),
-        (Boastful, r"ValueError: cannot deploy \S+ doublings: \S+ are discovered and not yet deployed", ValueError),
-        (Unsaved, "AttributeError: Can't pickle local object|PicklingError: ", Exception),
-        (Broken, "KeyError: 'gain'", KeyError),
+        (DeploysUndiscovered, "deployed before it was discovered", AssertionError),
+        (RemovesDeployed, "deployed software fell", AssertionError),
+        (RemovesAfterTraining, "ValueError: cannot deploy -0.5 doublings: deployed software never falls", ValueError),
+        (
+            DeploysTripleGain,
+            r"ValueError: cannot deploy \S+ doublings: \S+ are discovered and not yet deployed",
+            ValueError,
+        ),
+        (WaitsByLambda, "AttributeError: Can't pickle local object|PicklingError: ", Exception),
+        (RaisesError, "KeyError: 'gain'", KeyError),
     ],
 )
-def test_check_world_reports_a_broken_agent_with_seed_and_scenario(trainer, said, cause):
+def test_check_world_reports_a_broken_agent_with_seed_and_scenario(trainer, message, cause):
     fixed = {"run__horizon_days": 90.0, "kernels__measurements": "none", "training__required": True}
     with pytest.raises(AssertionError) as caught:
         check_world(lab_of(trainer), examples=20, **fixed)
     what, where = str(caught.value).splitlines()
-    assert re.match(said, what)
+    assert re.match(message, what)
     assert re.fullmatch(r"seed \d+, Scenario\(\)\.replace\(\*\*\{.*'run__horizon_days': 90\.0.*\}\)", where)
     assert isinstance(caught.value.__cause__, cause)
 
 
 def test_check_world_reports_a_world_with_hidden_randomness_with_its_seed():
     with pytest.raises(AssertionError, match=r"gave another result(.|\n)*\nseed \d+, Scenario") as caught:
-        check_world(lab_of(Fickle), examples=5, kernels__measurements="none")
+        check_world(lab_of(RaisesOnce), examples=5, kernels__measurements="none")
     assert "Flaky" not in str(caught.value)
 
 
@@ -184,17 +193,17 @@ def test_check_world_reports_a_world_with_hidden_randomness_with_its_seed():
     "check",
     [check_world, lambda **asked: check_law(LAW, **asked), lambda **asked: check_queue(FirstComeFirstServed, **asked)],
 )
-def test_conformance_suite_without_examples_is_refused(check, examples):
+def test_conformance_suite_with_zero_examples_raises(check, examples):
     with pytest.raises(ValueError, match=rf"examples = {examples}: there must be at least 1"):
         check(examples=examples)
 
 
 @pytest.mark.parametrize("doublings", [0, -1.0, math.inf, math.nan])
-def test_check_law_over_a_bad_range_is_refused(doublings):
+def test_check_law_with_an_invalid_range_raises(doublings):
     with pytest.raises(ValueError, match=f"doublings = {doublings:g}: must be above 0 and finite"):
         check_law(LAW, doublings)
 
 
-def test_a_law_in_place_of_its_numbers_is_answered_in_a_sentence():
+def test_check_law_with_the_wrong_type_raises_one_sentence():
     with pytest.raises(TypeError, match=r"^check_law needs a law with its numbers: Shifted\(\.\.\.\), not the class"):
         check_law(Shifted)  # type: ignore[arg-type]

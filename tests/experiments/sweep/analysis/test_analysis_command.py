@@ -147,7 +147,7 @@ def test_limits_table_counts_runs_in_each_cell(plain):
 
 
 def test_fan_of_runs_by_the_law_equals_the_closed_form(plain):
-    # Between two doublings the table of runs knows nothing and takes a line, the closed form its curve.
+    # Between two doublings the table of runs is interpolated linearly; the closed form is a curve.
     found, alone = (fan_chart.fan_table(plain, closed=closed).to_pandas() for closed in (False, True))
     for quantile in ("q25", "q50", "q75"):
         both = found[quantile].notna() & alone[quantile].notna()
@@ -196,7 +196,7 @@ def test_saltelli_indices_equal_those_of_ishigami():
 
 
 def of_ishigami(points=2048, noise=0.0, replications=1, sampling="sobol"):
-    """A sweep whose ratio is Ishigami's function of three parameters."""
+    """A sweep with Ishigami's function of three parameters as its ratio."""
     base = drawn(8)
     x = np.repeat(np.random.default_rng(5).uniform(-math.pi, math.pi, (points, 3)), replications, axis=0)
     y = ishigami(x) + noise * np.random.default_rng(6).standard_normal(len(x))

@@ -129,7 +129,7 @@ def test_ticks_of_factors_are_round(low, high, ticks):
     assert lever_effects.factor_ticks(low, high) == pytest.approx(ticks)
 
 
-def test_png_of_a_sweep_with_a_footer_leaves_the_figure_as_it_was():
+def test_png_of_a_sweep_with_a_footer_leaves_the_figure_unchanged():
     sweep = small(16)
     footer = report.figure_footer(sweep)
     assert footer == f"n = 16 runs · seed 1 · engine world · asara 0.1.0 · design digest {'d' * 12}"
@@ -149,7 +149,7 @@ def test_analyse_with_an_outcome_shows_only_that_tornado(asara, tmp_path):
     assert tornados == ["tornado-days_to_100x.png"]
 
 
-def test_analyse_with_an_unknown_outcome_names_those_there_are(asara, tmp_path):
+def test_analyse_with_an_unknown_outcome_lists_the_available_ones(asara, tmp_path):
     answer = asara("analyse", "small", "--outcome", "days_to_100")
     assert answer.code == 2
     assert "days_to_1000x" in answer.err

@@ -37,7 +37,7 @@ def files(folder):
 
 
 class Page(HTMLParser):
-    """Tags that are open, and whatever a browser would fetch."""
+    """Open tags, and addresses that a browser would fetch."""
 
     def __init__(self):
         super().__init__()
@@ -171,7 +171,7 @@ def test_report_of_one_run_is_written(tmp_path):
 
 
 def broken(tmp_path, kind):
-    """Folders that hold no sweep to analyse."""
+    """Folders without a sweep."""
     place = tmp_path / "sweep"
     some = drawn(4)
     if kind == "missing":
@@ -243,7 +243,7 @@ def test_phrase_of_every_parameter_is_readable():
     assert labels.phrase("training__speedup_exponent") == "Share of each gain spent on shorter runs"
 
 
-def test_text_is_escaped_and_numbers_are_readable():
+def test_report_text_is_escaped_and_numbers_are_readable():
     found = pa.table({"growth__r": ["<b>"], "probability": [0.254], "days": [float("inf")], "runs": [12345]})
     tables = [{"name": "t", "view": table_view(found)}]
     shown = render_page(
@@ -295,14 +295,14 @@ def test_report_of_runs_with_a_penalty_names_the_reading_of_r(name, meaning):
         assert meaning in where
 
 
-def test_report_of_two_readings_explains_both_and_labels_r_with_neither():
+def test_report_of_two_readings_explains_both_and_labels_r_neutrally():
     sweep = swept({"growth__returns_to": ["inputs", "effort"]})
     assert report.reading(sweep).count("growth__returns_to = ") == 2
     assert report.reading(sweep).count("the penalty p = 0.518 to 0.996") == 2
     assert "Varied: Returns to software R&amp;D (growth__r)" in report.html(sweep, [])
 
 
-def test_report_of_runs_without_a_penalty_leaves_the_reading_out():
+def test_report_of_runs_without_a_penalty_omits_the_reading():
     sweep = swept(LEVER, penalty=1.0)
     assert report.reading(sweep) == ""
     assert "returns to inputs" not in report.html(sweep, [])

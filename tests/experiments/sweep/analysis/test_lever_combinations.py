@@ -62,7 +62,7 @@ def shares(sweep):
     return {initial: sum(each) / len(each) for initial, each in at.items()}
 
 
-def test_headline_has_a_figure_for_each_combination_and_none_over_all(one):
+def test_headline_has_a_number_for_each_combination_only(one):
     known = shares(one)
     assert known[64] > known[1024] + 0.05  # else an average would not be seen
     sentence = explosion_probability.sentence(one)
@@ -77,7 +77,7 @@ def test_headline_has_a_figure_for_each_combination_and_none_over_all(one):
 
 
 @pytest.mark.slow
-def test_tables_have_a_column_for_the_lever(one):
+def test_combination_tables_have_a_column_for_the_lever(one):
     made = [
         explosion_probability.probability_table(one),
         time_to_gain.time_table(one),
@@ -90,12 +90,12 @@ def test_tables_have_a_column_for_the_lever(one):
     for each in made:
         assert each.column_names[0] == "researcher__initial"
         assert set(each["researcher__initial"].to_pylist()) == {"64", "1,024"}
-    # Over the lever itself nothing is held, and nothing is pooled.
+    # On the axis of the lever itself, no combination is fixed and none are pooled.
     plane = explosion_probability.plane_table(one, "growth__r", "researcher__initial")
     assert plane.column_names[:2] == ["growth__r", "researcher__initial"]
 
 
-def test_each_median_is_that_of_its_own_runs(one):
+def test_combination_median_uses_its_own_runs(one):
     for part in combinations(one):
         days = part.sweep.numbers("days_to_10x")
         expected = np.sort(np.where(np.isfinite(days), days, math.inf))[31]
@@ -107,7 +107,7 @@ def test_each_median_is_that_of_its_own_runs(one):
         assert rows[2]["days"] == pytest.approx(expected)
 
 
-def test_many_combinations_are_a_range_in_words_and_a_table():
+def test_headline_of_many_combinations_is_a_range():
     sweep = small(8, spread=0.2, levers={"researcher__initial": [64, 128, 256, 512, 1024, 4096]})
     parts = combinations(sweep)
     assert len(parts) == 6
@@ -117,7 +117,7 @@ def test_many_combinations_are_a_range_in_words_and_a_table():
     assert explosion_probability.probability_table(sweep).num_rows > 6
 
 
-def test_coupled_lever_is_one_lever(coupled):
+def test_coupled_levers_count_as_one_lever(coupled):
     assert coupled.levers == ["compute", "training__required"]
     assert [each.text for each in combinations(coupled)] == [
         f"compute = {text}, training__required = {needed}"
@@ -129,7 +129,7 @@ def test_coupled_lever_is_one_lever(coupled):
     assert summary_paragraph(coupled).startswith("compute is cluster__gpus / researcher__initial.")
 
 
-def test_paired_effects_hold_the_other_levers(coupled):
+def test_paired_effects_keep_the_other_levers_fixed(coupled):
     effects = [each for each in lever_effects.lever_effects(coupled) if each.outcome == "doublings_a_year"]
     pace = sensitivity.outcome_of(coupled, "doublings_a_year")
     place, needed = coupled.numbers("compute"), coupled.numbers("training__required")
@@ -189,7 +189,7 @@ def alone(changes):
     return sweep_of(table(rows), manifest(len(rows), sampling="one-at-a-time"))
 
 
-def test_tornado_of_days_states_what_was_not_reached():
+def test_tornado_of_days_reports_runs_without_the_goal():
     sweep = alone(
         [
             {},
@@ -216,7 +216,7 @@ def test_tornado_of_days_states_what_was_not_reached():
     assert "1,000 times that of day 0" in " ".join(figure.axes[0].get_xlabel().split())
 
 
-def test_bars_name_both_ends_and_every_outcome_has_an_axis_label():
+def test_tornado_bars_have_both_ends_and_an_axis_label():
     sweep = alone([{}, {"growth__r": 0.8}, {"growth__r": 2.0}])
     for outcome in ("explosion", "speeding_up", "doublings_a_year", "days_to_10x", "software_doublings", "ratio"):
         figure = sensitivity.tornado_figure(sweep, outcome)
@@ -224,7 +224,7 @@ def test_bars_name_both_ends_and_every_outcome_has_an_axis_label():
         assert [each.get_text().split(":")[0] for each in figure.axes[0].texts] == ["0.8", "2"]
 
 
-def test_time_says_why_days_are_missing():
+def test_time_table_reports_why_days_are_missing():
     rows = [row(n, n, {"growth__r": 1.5, "run__max_doublings": 9}, 0.0) for n in range(3)]
     rows += [row(n, n, {"growth__r": 0.5}, 0.0) for n in range(3, 5)]
     said = time_to_gain.goal_sentences(sweep_of(table(rows), manifest(5)), 1000)
@@ -234,7 +234,7 @@ def test_time_says_why_days_are_missing():
     )
 
 
-def test_region_is_of_one_combination_each():
+def test_box_combinations_have_one_lever_value_each():
     sweep = small(64, spread=0.2, levers=ONE)
     parts = scenario_discovery.box_combinations(sweep)
     assert [each.values for each in parts] == [{"researcher__initial": "64"}, {"researcher__initial": "1,024"}]
@@ -244,5 +244,5 @@ def test_region_is_of_one_combination_each():
     assert len(scenario_discovery.box_combinations(grid)) == 1
 
 
-def test_indices_are_refused_for_levers(one):
+def test_sobol_indices_are_refused_for_levers(one):
     assert "its levers are choices" in sensitivity.sobol_first(one)[1]
