@@ -8,6 +8,8 @@ This module needs the package *hypothesis*.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 try:
@@ -21,7 +23,7 @@ except ImportError:
 from agents.cohort.cohort import Cohort
 from agents.params import UNCALIBRATED, KernelParams
 from agents.phases import Phase
-from hardware.kernels.speedup_curve import find_measurements, measured_workloads, read_measurements
+from hardware.kernels.speedup_curve import digest_of, find_measurements, measured_workloads, read_measurements
 from hardware.uses import Use
 from sim.background import NO_BACKGROUND
 from sim.events import Deployed, KernelsDeployed, PaperPublished, RunEnded
@@ -118,7 +120,14 @@ def workloads_of(measurements: str) -> list[str]:
     """Return the workloads that a scenario can use with these measurements."""
     if measurements == UNCALIBRATED:
         return [KernelParams().workload]
-    return measured_workloads(read_measurements(find_measurements(measurements))[1])
+    path = find_measurements(measurements)
+    return list(_read_workloads(path, digest_of(path)))
+
+
+@lru_cache(maxsize=16)
+def _read_workloads(path: Path, digest: str) -> tuple[str, ...]:
+    """Return the workloads of a measurement file; each content is read once, because a test draws many scenarios."""
+    return tuple(measured_workloads(read_measurements(path)[1]))
 
 
 def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:

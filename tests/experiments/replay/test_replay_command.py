@@ -209,7 +209,7 @@ def test_replay_table_reports_omitted_and_changed_jobs_and_notes(asara, tmp_path
 
 
 def test_replay_writes_its_file_before_printing(asara, log, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.replay.actions._print_summary", _broken)
+    monkeypatch.setattr("experiments.replay.actions.print_table", _broken)
     with pytest.raises(RuntimeError):
         asara("replay", log, "--gpus", 4, "--out", "waits.csv")
     assert (tmp_path / "waits.csv").exists()
