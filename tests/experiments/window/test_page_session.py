@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from experiments.window.measuring import MarginsWorker
 from experiments.window.player import RunPlayer, SeekResult
 from experiments.window.session import ViewState, WindowSession
 from sim.scenario.model import Scenario, ScenarioError
@@ -18,11 +19,11 @@ LAB = Scenario.load("lab")
 class RecordedSession:
     """A session and the stamps that it has published, with a method to wait for a state."""
 
-    def __init__(self, scenario: Scenario = LAB) -> None:
+    def __init__(self, scenario: Scenario = LAB, measurer: MarginsWorker | None = None) -> None:
         self._news = threading.Condition()
         self.player = RunPlayer(scenario, 0)
         self.stamps: list[int] = []
-        self.session = WindowSession(self.player, self._published)
+        self.session = WindowSession(self.player, self._published, measurer)
 
     def _published(self, stamp: int) -> None:
         with self._news:
@@ -283,7 +284,7 @@ def test_session_answers_questions_between_the_pieces_of_a_move(watched: Recorde
     watched.until(lambda s: s.is_busy)
     world = World(LAB, 0)
     world.step()
-    assert watched.session.query(lambda player: player.result().digest) == world.digest()
+    assert watched.session.submit(RunPlayer.digest).result(30) == world.digest()
     assert watched.session.view_state.is_busy, "the move goes on"
     watched.session.pause()
     assert watched.until(lambda s: not s.is_busy).message == "Stopped on day 1."
@@ -295,7 +296,7 @@ def test_session_answers_questions_while_playback_waits_for_the_browser(
     monkeypatch.setattr(watched.session, "acknowledge", lambda stamp: None)
     watched.session.play()
     watched.until(lambda s: s.frame.number == 1)
-    assert watched.session.query(lambda player: player.current_frame.number) == 1
+    assert watched.session.submit(lambda player: player.current_frame.number).result(30) == 1
     assert watched.session.view_state.is_playing
 
 
@@ -322,6 +323,27 @@ def test_session_asked_by_several_threads_equals_a_headless_run(watched: Recorde
         world.step()
 
 
+def test_preparation_of_a_measurement_makes_way_for_a_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.window.session.MEASURE_AFTER_SECONDS", 0.0)
+    preparing = threading.Event()
+
+    def snapshot_until_stop(player: RunPlayer) -> None:
+        preparing.set()
+        pieces_until_stop(player)
+
+    monkeypatch.setattr(RunPlayer, "snapshot", snapshot_until_stop)
+    watched = RecordedSession(LAB, MarginsWorker())
+    watched.session.step()
+    watched.until(lambda s: s.frame.number == 1)
+    assert preparing.wait(30)
+    preparing.clear()
+    watched.session.step()
+    watched.until(lambda s: s.frame.number == 2)
+    assert preparing.wait(30), "the measurement is prepared again"
+    watched.session.close()
+    assert watched.session.freed.wait(30)
+
+
 def test_session_raises_the_error_of_a_question_where_it_is_asked(watched: RecordedSession) -> None:
     def broken(player: RunPlayer) -> str:
         raise KeyError("defect")
@@ -332,7 +354,7 @@ def test_session_raises_the_error_of_a_question_where_it_is_asked(watched: Recor
     watched.until(lambda s: s.frame.number == 1)
 
 
-def test_closed_session_refuses_questions_that_wait_and_later_ones(watched: RecordedSession) -> None:
+def test_closed_session_answers_waiting_questions_and_refuses_later_ones(watched: RecordedSession) -> None:
     held, go_on = threading.Event(), threading.Event()
 
     def wait(player: RunPlayer) -> SeekResult:
@@ -346,9 +368,9 @@ def test_closed_session_refuses_questions_that_wait_and_later_ones(watched: Reco
     watched.session.close()
     later = watched.session.submit(RunPlayer.result)
     go_on.set()
-    for answer in (waiting, later):
-        with pytest.raises(ScenarioError, match="this page is closed: load it again"):
-            answer.result(30)
+    assert waiting.result(30).digest == World(LAB, 0).digest()
+    with pytest.raises(ScenarioError, match="this page is closed: load it again"):
+        later.result(30)
     assert watched.session.freed.wait(30)
 
 
