@@ -92,7 +92,7 @@ class RunPlayer:
         self._run_counter = itertools.count()
         self._earlier_run: _SavedRun | None = None
         """Run before the last reset."""
-        self._is_closed = False
+        self._is_closed = self._is_between_pieces = False
         self._start_with(World(scenario, seed))
 
     def _start_with(self, world: World) -> None:
@@ -251,11 +251,22 @@ class RunPlayer:
         return self._query_world(_copy_result)
 
     def _query_world(self, question: Callable[[World], AnswerT]) -> AnswerT:
-        """Answer a question at the current position. It may come between two pieces of a move, so it cannot stop."""
+        """Answer a question at the current position; between two pieces of a move the world stays where it is."""
         self._raise_if_closed()
         timeline, frame, events = self._position
-        self._advance_world_to(timeline, frame.number, events, can_stop=False)
-        return question(self._world)
+        owner = timeline.owner_of(frame.number)
+        live = self._world, self._world_events, self._world_timeline
+        needs_second_world = self._is_between_pieces and not self._is_world_at(owner, frame.number, events)
+        if needs_second_world:
+            world = owner.restore_world(owner.checkpoint_before(frame.number))
+            self._world, self._world_events, self._world_timeline = world, 0, owner
+        try:
+            self._advance_world_to(timeline, frame.number, events, can_stop=False)
+            return question(self._world)
+        finally:
+            if needs_second_world:
+                release_world(self._world)
+                self._world, self._world_events, self._world_timeline = live
 
     # Execution of a move
 
@@ -270,9 +281,13 @@ class RunPlayer:
         return SeekResult(self.current_frame, True, sentence)
 
     def _stop_if_requested(self) -> None:
-        """Stop the move if `should_stop` requests it; the callback may move the world to answer a question."""
-        if self.should_stop():
-            raise _MoveStoppedError("Stopped: another move was requested.")
+        """Stop the move if `should_stop` requests it."""
+        self._is_between_pieces = True
+        try:
+            if self.should_stop():
+                raise _MoveStoppedError("Stopped: another move was requested.")
+        finally:
+            self._is_between_pieces = False
 
     def _step_frames(self, frames: int) -> str:
         target = self.current_frame.number + frames
@@ -310,7 +325,6 @@ class RunPlayer:
                 return sentence
             if last % EVENTS_PER_PIECE == 0:
                 self._stop_if_requested()
-                self._advance_world_to(timeline, frame.number, last)
         self._position = _Position(timeline, frame_of(self._world, is_between_frames=True), last)
         raise _MoveStoppedError(f"No visible change in {last - events:,} events. Press Event again to continue.")
 

@@ -70,26 +70,42 @@ def test_players_are_independent():
         assert player.digest() == run_headless(scenario, seed).digests[player.current_frame.number]
 
 
-@pytest.mark.slow
-@thorough
-@given(MOVES)
-def test_player_with_questions_between_pieces_equals_a_headless_run(walked, moves):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(player_module, "EVENTS_PER_PIECE", 8)
-        player = RunPlayer(LAB)
+def test_player_with_questions_between_pieces_equals_a_headless_run(walked, monkeypatch):
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 2)
+    player = RunPlayer(LAB)
+    asked = []
 
-        def ask_and_continue():
-            frame = player.current_frame
-            if not frame.is_between_frames:
-                assert player.digest() == walked.digests[frame.number]
-            player.history(1)
-            return False
+    def ask_sometimes():
+        asked.append(player.current_frame)
+        if len(asked) % 3 == 0:
+            digest = player.digest()
+            assert asked[-1].is_between_frames or digest == walked.digests[asked[-1].number]
+        return False
 
-        player.should_stop = ask_and_continue
-        for what, how in moves:
-            move(player, what, how)
-        player.seek(walked.last)
-        assert player.digest() == walked.digests[-1]
+    player.should_stop = ask_sometimes
+    for what, how in (("go to", 8), ("event", 3), ("step", 1), ("rewind", 3), ("next", "doubling")):
+        move(player, what, how)
+        frame = player.current_frame
+        assert frame.is_between_frames or frame == walked.frames[frame.number]
+    assert player.digest() == walked.digests[player.current_frame.number]
+    assert len(asked) > 50
+
+
+def test_long_frame_is_completed_beside_questions_after_each_piece(monkeypatch):
+    long = small_lab(run__sample_days=60.0, run__max_doublings=20)
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 100)
+    player = RunPlayer(long)
+    first, pieces = player.digest(), []
+
+    def ask_after_each_piece():
+        pieces.append(player.digest())
+        return len(pieces) > 100
+
+    player.should_stop = ask_after_each_piece
+    assert player.step().done
+    assert set(pieces) == {first}
+    assert 3 < len(pieces) < 100
+    assert player.digest() == run_headless(long).digests[1]
 
 
 def test_stopped_move_continues_on_the_next_request(walked, monkeypatch):
