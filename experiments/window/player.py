@@ -152,6 +152,12 @@ class RunPlayer:
         return self.current_frame.ending is not None
 
     @property
+    def is_world_at_position(self) -> bool:
+        """Whether the live World is at the current position, so that a question needs no second World."""
+        timeline, frame, events = self._position
+        return self._is_world_at(timeline.owner_of(frame.number), frame.number, events)
+
+    @property
     def has_earlier(self) -> bool:
         """Whether the run before a reset can be restored."""
         return self._earlier_run is not None
@@ -256,7 +262,7 @@ class RunPlayer:
         timeline, frame, events = self._position
         owner = timeline.owner_of(frame.number)
         live = self._world, self._world_events, self._world_timeline
-        needs_second_world = self._is_between_pieces and not self._is_world_at(owner, frame.number, events)
+        needs_second_world = self._is_between_pieces and not self.is_world_at_position
         if needs_second_world:
             world = owner.restore_world(owner.checkpoint_before(frame.number))
             self._world, self._world_events, self._world_timeline = world, 0, owner

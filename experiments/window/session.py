@@ -43,6 +43,8 @@ ACKNOWLEDGE_TIMEOUT_SECONDS = 20.0
 """Time after which playback stops if no browser acknowledges a state [s]."""
 
 AnswerT = TypeVar("AnswerT")
+ANSWER_WITHIN_FRAME_SECONDS = 1.0
+"""Time after which a question is answered within a frame, from a second World [s]."""
 BUSY_AFTER_SECONDS = 0.3
 """Duration after which a move is shown as running [s]."""
 _turns = MovePriority()
@@ -98,15 +100,16 @@ class QueuedQuestion(NamedTuple):
 
     question: Callable[[RunPlayer], Any]
     answer: Future[Any]
+    asked_at: float
 
 
 class WindowSession:
     """A thread that executes moves of a player in order, and the state to show.
 
-    Questions are answered before the next move, or between two pieces of the running one. ``publish`` is called with
-    the stamp of each new state: in the thread of the session after each move, and in the caller's thread when playback
-    begins. Every method but `query` returns at once. Errors in a move are not raised; they become the message of the
-    state.
+    Questions are answered before the next move, or after the current frame of the running one. In frames that take more
+    than ``ANSWER_WITHIN_FRAME_SECONDS`` they are answered between two pieces. ``publish`` is called with the stamp of
+    each new state: in the thread of the session after each move, and in the caller's thread when playback begins. Every
+    method but `query` returns at once. Errors in a move are not raised; they become the message of the state.
     """
 
     def __init__(
@@ -249,14 +252,14 @@ class WindowSession:
     def submit(self, question: Callable[[RunPlayer], AnswerT]) -> Future[AnswerT]:
         """Queue a question that changes nothing, such as the result of the run; return its future answer.
 
-        The answer comes after the current piece of a move at the latest. A closed session answers with ScenarioError.
+        A closed session answers with ScenarioError.
         """
         answer: Future[AnswerT] = Future()
         with self._condition:
             if self._is_closed:
                 answer.set_exception(ScenarioError(CLOSED_MESSAGE))
             else:
-                self._questions.append(QueuedQuestion(question, answer))
+                self._questions.append(QueuedQuestion(question, answer, time.monotonic()))
                 self._condition.notify_all()
         return answer
 
@@ -328,17 +331,20 @@ class WindowSession:
     def _answer_questions(self) -> None:
         """Answer all waiting questions; errors are raised where the answer is read."""
         while self._questions:
-            question, answer = self._questions.popleft()
+            question = self._questions.popleft()
             try:
-                answer.set_result(question(self._player))
+                question.answer.set_result(question.question(self._player))
             except Exception as error:
-                answer.set_exception(error)
+                question.answer.set_exception(error)
 
     def _should_stop(self) -> bool:
         """Return whether the player has to stop between two pieces; first serve other pages and questions."""
         _turns.give_way(self)
-        self._answer_questions()
-        self._report_progress()
+        if self._player.is_world_at_position:
+            self._answer_questions()
+            self._report_progress()
+        elif self._questions and time.monotonic() >= self._questions[0].asked_at + ANSWER_WITHIN_FRAME_SECONDS:
+            self._answer_questions()
         makes_way = self._is_preparing_snapshot and bool(self._moves or self._is_playing)
         return self._is_stop_requested or makes_way
 
