@@ -66,7 +66,7 @@ def beyond(session: WindowSession) -> float:
         within[0] = cpu_seconds(lambda: moved.append(player.step()))
         return moved[0]
 
-    return cpu_seconds(lambda: session.execute(step, quiet=True)) - within[0]
+    return cpu_seconds(lambda: session.query(lambda player: session.execute(step, quiet=True))) - within[0]
 
 
 def compare(case: LabCase) -> Row:

@@ -190,7 +190,8 @@ def Header(session: WindowSession, view: ReactiveView) -> None:
     def make(event: dict[str, Any]) -> None:
         kind = str(event.get("kind"))
         if kind in DOWNLOADS:
-            made_file = session.query(lambda player: download(kind, player.result(), player.changes_text))
+            result, changes_text = session.query(lambda player: (player.result(), player.changes_text))
+            made_file = download(kind, result, changes_text)
             file.set({"name": made_file.name, "mime": made_file.mime, "content": made_file.content})
 
     components.HeaderPanel(

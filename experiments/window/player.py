@@ -1,11 +1,10 @@
-"""Play a run forwards and backwards: step, seek and branch. No browser and no thread of its own."""
+"""Play a run forwards and backwards: step, seek and branch. No browser, no threads and no locks."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Generator
-from threading import RLock
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from experiments.window.change_summary import describe_changes, fingerprint
@@ -37,6 +36,7 @@ MAX_RECORDS = 500_000
 MAX_INDIVIDUALS = 50_000
 """Maximum number of individual researchers of a run, at about 2 kB each."""
 MAX_TIMELINES = 4
+CLOSED_MESSAGE = "this page is closed: load it again"
 _TOO_FEW_GPUS = re.compile(r"^job (\d+) asks for (\d+) GPUs at once, and no more than (\d+) could be given$")
 """Message of the cluster about a job that a change leaves too few GPUs."""
 
@@ -79,30 +79,27 @@ class _MoveStoppedError(Exception):
     """A move cannot continue; the message gives the reason."""
 
 
-MoveSteps = Generator[None, None, str]
-"""A move in pieces, which returns a message. The world may be moved elsewhere between two pieces."""
 AnswerT = TypeVar("AnswerT")
 
 
 class RunPlayer:
     """Step, rewind and branch one run; its frames equal those of a headless run of (scenario, seed).
 
-    Raises ScenarioError if the scenario cannot be run. All methods may be called from any thread. A move works in
-    pieces: `cancel`, or the next move, stops it after its current piece. Memory is bounded by ``MAX_FRAMES``,
-    ``MAX_RECORDS``, ``MAX_TIMELINES`` and the limits of a timeline.
+    Raises ScenarioError if the scenario cannot be run. Use a player in one thread at a time; it has no locks. A move
+    works in pieces and calls `should_stop` between them. Memory is bounded by ``MAX_FRAMES``, ``MAX_RECORDS``,
+    ``MAX_TIMELINES`` and the limits of a timeline.
     """
 
     def __init__(self, scenario: Scenario, seed: int = 0) -> None:
-        self.on_step: Callable[[], None] = lambda: None
-        """Called between the pieces of a move, in its thread."""
-        self._lock = RLock()
+        self.should_stop: Callable[[], bool] = lambda: False
+        """Called before a move and between its pieces; the move stops if the result is True.
+
+        The callback may call `history`, `digest`, `result` and `timelines`, but no moves.
+        """
         self._run_counter = itertools.count()
         self._earlier_run: _SavedRun | None = None
         """Run before the last reset."""
-        self._move_counter = itertools.count(1)
-        self._current_move = 0
-        """Number of the latest move; earlier moves stop."""
-        self._closed = False
+        self._is_closed = self._is_between_pieces = False
         self._start_with(World(scenario, seed))
 
     def _start_with(self, world: World) -> None:
@@ -117,7 +114,7 @@ class RunPlayer:
         self._next_index = 1
         self._position = _Position(first, first.latest_frame)
 
-    # State of the player, available during a move
+    # State of the player
 
     @property
     def current_frame(self) -> Frame:
@@ -162,6 +159,12 @@ class RunPlayer:
         return self.current_frame.ending is not None
 
     @property
+    def is_world_at_position(self) -> bool:
+        """Whether the live World is at the current position, so that a question needs no second World."""
+        timeline, frame, events = self._position
+        return self._is_world_at(timeline.owner_of(frame.number), frame.number, events)
+
+    @property
     def has_earlier(self) -> bool:
         """Whether the run before a reset can be restored."""
         return self._earlier_run is not None
@@ -178,13 +181,9 @@ class RunPlayer:
         return tuple(timeline.cache_usage for timeline in self._timelines)
 
     def timelines(self, most: int = 2000) -> tuple[TimelineView, ...]:
-        """Return all timelines for plots, the first run first, each with about ``most`` rows at most.
-
-        Waits for the current piece of a move.
-        """
-        with self._lock:
-            chosen, timelines = self._position.timeline, self._timelines
-        return tuple(timeline.to_view(timeline is chosen, most) for timeline in timelines)
+        """Return all timelines for plots, the first run first, each with about ``most`` rows at most."""
+        chosen = self._position.timeline
+        return tuple(timeline.to_view(timeline is chosen, most) for timeline in self._timelines)
 
     # Moves
 
@@ -237,21 +236,12 @@ class RunPlayer:
         """
         return self._run_move(self._restore_earlier)
 
-    def cancel(self) -> None:
-        """Stop the running move after its current piece."""
-        self._current_move = next(self._move_counter)
-
     def close(self) -> None:
-        """Stop the running move and release the world; later moves and questions raise ScenarioError.
-
-        Waits for the current piece of a move.
-        """
-        self.cancel()
-        with self._lock:
-            if not self._closed:
-                release_world(self._world)
-                del self._world  # a timer may hold the player for a moment, and must not hold a world
-            self._closed = True
+        """Release the world; later moves and questions raise ScenarioError."""
+        if not self._is_closed:
+            release_world(self._world)
+            del self._world  # a page may hold the closed player for a while, and must not hold a world
+        self._is_closed = True
 
     # Questions that need the world
 
@@ -264,112 +254,123 @@ class RunPlayer:
         return self._query_world(World.digest)
 
     def snapshot(self) -> Snapshot | None:
-        """Return a snapshot of the current position; None if another move or :meth:`cancel` came first."""
-        found: list[Snapshot] = []
-
-        def work() -> MoveSteps:
-            timeline, frame, events = self._position
-            yield from self._advance_world_to(timeline, frame.number, events)
-            found.append(self._world.snapshot())
-            return ""
-
-        self._run_move(work)
-        return found[0] if found else None
+        """Return a snapshot of the current position; None if `should_stop` came first."""
+        self._raise_if_closed()
+        timeline, frame, events = self._position
+        try:
+            self._stop_if_requested()
+            self._advance_world_to(timeline, frame.number, events)
+        except _MoveStoppedError:
+            return None
+        return self._world.snapshot()
 
     def result(self) -> RunResult:
         """Return the run so far as a result that later moves do not change."""
         return self._query_world(_copy_result)
 
     def _query_world(self, question: Callable[[World], AnswerT]) -> AnswerT:
-        with self._lock:
-            self._raise_if_closed()
-            position = self._position
-            for _ in self._advance_world_to(position.timeline, position.frame.number, position.events):
-                pass
+        """Answer a question at the current position; between two pieces of a move the world stays where it is."""
+        self._raise_if_closed()
+        timeline, frame, events = self._position
+        owner = timeline.owner_of(frame.number)
+        live = self._world, self._world_events, self._world_timeline
+        needs_second_world = self._is_between_pieces and not self.is_world_at_position
+        if needs_second_world:
+            world = owner.restore_world(owner.checkpoint_before(frame.number))
+            self._world, self._world_events, self._world_timeline = world, 0, owner
+        try:
+            self._advance_world_to(timeline, frame.number, events, can_stop=False)
             return question(self._world)
+        finally:
+            if needs_second_world:
+                release_world(self._world)
+                self._world, self._world_events, self._world_timeline = live
 
     # Execution of a move
 
-    def _run_move(self, work: Callable[[], MoveSteps]) -> SeekResult:
-        self._current_move = mine = next(self._move_counter)
-        pieces: MoveSteps | None = None
-        while True:
-            self.on_step()
-            with self._lock:
-                self._raise_if_closed()
-                if self._current_move != mine:
-                    return SeekResult(self.current_frame, False, "Stopped: another move was requested.")
-                try:
-                    pieces = pieces or work()
-                    next(pieces)
-                except StopIteration as over:
-                    return SeekResult(self.current_frame, True, over.value)
-                except _MoveStoppedError as reason:
-                    return SeekResult(self.current_frame, False, str(reason))
+    def _run_move(self, work: Callable[[], str]) -> SeekResult:
+        """Execute a move that returns its message."""
+        self._raise_if_closed()
+        try:
+            self._stop_if_requested()
+            sentence = work()
+        except _MoveStoppedError as reason:
+            return SeekResult(self.current_frame, False, str(reason))
+        return SeekResult(self.current_frame, True, sentence)
 
-    def _step_frames(self, frames: int) -> MoveSteps:
+    def _stop_if_requested(self) -> None:
+        """Stop the move if `should_stop` requests it."""
+        self._is_between_pieces = True
+        try:
+            if self.should_stop():
+                raise _MoveStoppedError("Stopped: another move was requested.")
+        finally:
+            self._is_between_pieces = False
+
+    def _step_frames(self, frames: int) -> str:
         target = self.current_frame.number + frames
         while self.current_frame.number < target:
+            self._stop_if_requested()
             self._raise_if_over()
-            yield from self._set_position(self._position.timeline, self.current_frame.number + 1)
-            yield
+            self._set_position(self._position.timeline, self.current_frame.number + 1)
         return f"Day {self.current_frame.day:.6g}."
 
-    def _seek(self, number: int) -> MoveSteps:
+    def _seek(self, number: int) -> str:
         timeline = self._position.timeline
         while timeline.last_known_frame < number and timeline.final_frame is None:
-            yield from self._ensure_frame(timeline, timeline.last_known_frame + 1)
+            self._stop_if_requested()
+            self._ensure_frame(timeline, timeline.last_known_frame + 1)
             self._position = _Position(timeline, timeline.latest_frame)
-        yield from self._set_position(timeline, min(number, timeline.last_known_frame))
+        self._set_position(timeline, min(number, timeline.last_known_frame))
         if number > self.current_frame.number:
             raise _MoveStoppedError(
                 f"The run ended on day {self.current_frame.day:.6g} with frame {self.current_frame.number:,}."
             )
         return f"Day {self.current_frame.day:.6g}."
 
-    def _step_to_event(self) -> MoveSteps:
+    def _step_to_event(self) -> str:
         self._raise_if_over()
         timeline, frame, events = self._position
-        yield from self._advance_world_to(timeline, frame.number, events)
+        self._advance_world_to(timeline, frame.number, events)
         before = fingerprint(self._world)
         for last in range(events + 1, events + MAX_PIECES_PER_FRAME * EVENTS_PER_PIECE + 1):
             if self._run_events(1):
                 sentence = describe_changes(self._world, before)
-                yield from self._set_position(timeline, frame.number + 1)
+                self._set_position(timeline, frame.number + 1)
                 return sentence or "The frame has ended without a visible change."
             if sentence := describe_changes(self._world, before):
                 self._position = _Position(timeline, frame_of(self._world, is_between_frames=True), last)
                 return sentence
             if last % EVENTS_PER_PIECE == 0:
-                yield
-                yield from self._advance_world_to(timeline, frame.number, last)
+                self._stop_if_requested()
         self._position = _Position(timeline, frame_of(self._world, is_between_frames=True), last)
         raise _MoveStoppedError(f"No visible change in {last - events:,} events. Press Event again to continue.")
 
-    def _advance_to_next(self, goal: Goal, frames: int) -> MoveSteps:
+    def _advance_to_next(self, goal: Goal, frames: int) -> str:
         self._raise_if_over()
         timeline, start = self._position.timeline, self.current_frame.number
         for number in range(start + 1, start + frames + 1):
+            self._stop_if_requested()
             if number > timeline.last_known_frame:
                 if timeline.final_frame is not None:
                     break
-                yield from self._ensure_frame(timeline, number)
+                self._ensure_frame(timeline, number)
                 self._position = _Position(timeline, timeline.latest_frame)
             if reached_in_known_frames(goal, timeline, number):
-                yield from self._set_position(timeline, number)
+                self._set_position(timeline, number)
                 return f"Day {self.current_frame.day:.6g}: a {GOALS[goal]}."
-        yield from self._set_position(timeline, min(start + frames, timeline.last_known_frame))
+        self._set_position(timeline, min(start + frames, timeline.last_known_frame))
         why = "the run is over" if self.is_over else f"none came in {frames:,} frames"
         raise _MoveStoppedError(f"No {GOALS[goal]} up to day {self.current_frame.day:.6g}: {why}.")
 
-    def _branch(self, frame: int, changes: dict[str, Any]) -> MoveSteps:
+    def _branch(self, frame: int, changes: dict[str, Any]) -> str:
         self.scenario.replace(**changes)  # report invalid changes before the position moves
-        yield from self._seek(frame)
+        self._seek(frame)
         timeline = self._position.timeline
         if timeline.parent is not None and frame == timeline.first_frame:
             # Branches at the same frame share one parent, so that any of them can be dropped.
             timeline, changes = timeline.parent, {**timeline.changes, **changes}
-        yield from self._advance_world_to(timeline, frame)
+        self._advance_world_to(timeline, frame)
         kept = self._timelines_with_room()
         dropped = next((each for each in self._timelines if each not in kept), None)
         try:
@@ -401,19 +402,18 @@ class RunPlayer:
             )
         return [timeline for timeline in kept if timeline is not oldest]
 
-    def _choose(self, index: int) -> MoveSteps:
+    def _choose(self, index: int) -> str:
         timeline = next((each for each in self._timelines if each.index == index), None)
         if timeline is None:
             raise ScenarioError(f"there is no branch {index}")
-        yield from self._set_position(timeline, min(self.current_frame.number, timeline.last_known_frame))
+        self._set_position(timeline, min(self.current_frame.number, timeline.last_known_frame))
         return f"{timeline.label}, day {self.current_frame.day:.6g}."
 
-    def _reset(self, scenario: Scenario | None, seed: int | None) -> MoveSteps:
+    def _reset(self, scenario: Scenario | None, seed: int | None) -> str:
         world = World(scenario or self._timelines[0].scenario, self.seed if seed is None else seed)
         self._earlier_run = self._save_run()
         release_world(self._world)
         self._start_with(world)
-        yield from ()
         return "Day 0."
 
     def _save_run(self) -> _SavedRun:
@@ -421,7 +421,7 @@ class RunPlayer:
             self.seed, self._run_number, self._timelines, self._next_index, self._position._replace(events=0)
         )
 
-    def _restore_earlier(self) -> MoveSteps:
+    def _restore_earlier(self) -> str:
         if self._earlier_run is None:
             raise ScenarioError("there is no earlier run to bring back")
         earlier, self._earlier_run = self._earlier_run, self._save_run()
@@ -429,12 +429,12 @@ class RunPlayer:
         timeline, number = self._position.timeline, self._position.frame.number
         owner = timeline.owner_of(number)
         self._adopt_world(owner.restore_world(owner.checkpoint_before(number)), owner)
-        yield from self._set_position(timeline, number)
+        self._set_position(timeline, number)
         return f"Back to seed {self.seed}, day {self.current_frame.day:.6g}."
 
     def _raise_if_closed(self) -> None:
-        if self._closed:
-            raise ScenarioError("this page is closed: load it again")
+        if self._is_closed:
+            raise ScenarioError(CLOSED_MESSAGE)
 
     def _raise_if_over(self) -> None:
         if self.is_over:
@@ -442,18 +442,17 @@ class RunPlayer:
 
     # Position of the world
 
-    def _set_position(self, timeline: Timeline, number: int) -> MoveSteps:
+    def _set_position(self, timeline: Timeline, number: int) -> None:
         """Set the position to a frame that is known, or to the next one."""
-        yield from self._ensure_frame(timeline, number)
+        self._ensure_frame(timeline, number)
         owner = timeline.owner_of(number)
         frame = owner.kept_frame(number)
         if frame is None:
-            yield from self._advance_world_to(timeline, number)
+            self._advance_world_to(timeline, number)
             frame = owner.capture_frame(self._world)
         self._position = _Position(timeline, frame)
-        return ""
 
-    def _ensure_frame(self, timeline: Timeline, number: int) -> MoveSteps:
+    def _ensure_frame(self, timeline: Timeline, number: int) -> None:
         """Compute the row of a frame if it is missing; the frame is at most the next one."""
         if number > timeline.last_known_frame:
             if number > MAX_FRAMES:
@@ -466,14 +465,13 @@ class RunPlayer:
                 raise _MoveStoppedError(
                     f"A run has at most {MAX_INDIVIDUALS:,} individual researchers here. Lower run__max_individuals."
                 )
-            yield from self._advance_world_to(timeline, number)
-        return ""
+            self._advance_world_to(timeline, number)
 
-    def _advance_world_to(self, timeline: Timeline, number: int, events: int = 0) -> MoveSteps:
+    def _advance_world_to(self, timeline: Timeline, number: int, events: int = 0, can_stop: bool = True) -> None:
         """Advance the world to a frame and a number of further events, if necessary from a checkpoint."""
         owner = timeline.owner_of(number)
         pieces = 0
-        while self._world_timeline is not owner or self._world_position != (number, events):
+        while not self._is_world_at(owner, number, events):
             start = owner.checkpoint_before(number)
             if (
                 self._world_timeline is not owner
@@ -489,8 +487,11 @@ class RunPlayer:
                     raise _MoveStoppedError(
                         f"More than {MAX_PIECES_PER_FRAME * EVENTS_PER_PIECE:,} events in one frame. Press Step again."
                     )
-            yield
-        return ""
+            if can_stop and not self._is_world_at(owner, number, events):
+                self._stop_if_requested()
+
+    def _is_world_at(self, owner: Timeline, number: int, events: int) -> bool:
+        return self._world_timeline is owner and self._world_position == (number, events)
 
     @property
     def _world_position(self) -> tuple[int, int]:

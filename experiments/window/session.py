@@ -1,4 +1,7 @@
-"""Run the player of one browser in a thread of its own, and publish the state to show after each move."""
+"""Run the player of one browser in a thread of its own, and publish the state to show after each move.
+
+Only this thread uses the player. Other threads queue moves and questions, or read the state that was published last.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
 from experiments.errors import InputError
@@ -16,7 +20,7 @@ from experiments.window.measuring import MarginsWorker
 from experiments.window.moment_margins import MomentMargins
 from experiments.window.move_priority import MovePriority
 from experiments.window.permalink import Link, restore
-from experiments.window.player import Goal, PositionKey, RunPlayer, SeekResult
+from experiments.window.player import CLOSED_MESSAGE, Goal, PositionKey, RunPlayer, SeekResult
 from experiments.window.timeline import TimelineView
 from sim.scenario.model import Scenario, ScenarioError
 
@@ -39,6 +43,8 @@ ACKNOWLEDGE_TIMEOUT_SECONDS = 20.0
 """Time after which playback stops if no browser acknowledges a state [s]."""
 
 AnswerT = TypeVar("AnswerT")
+ANSWER_WITHIN_FRAME_SECONDS = 1.0
+"""Time after which a question is answered within a frame, from a second World [s]."""
 BUSY_AFTER_SECONDS = 0.3
 """Duration after which a move is shown as running [s]."""
 _turns = MovePriority()
@@ -89,12 +95,21 @@ class QueuedMove(NamedTuple):
     move: Callable[[RunPlayer], SeekResult]
 
 
+class QueuedQuestion(NamedTuple):
+    """A question that waits for its answer."""
+
+    question: Callable[[RunPlayer], Any]
+    answer: Future[Any]
+    asked_at: float
+
+
 class WindowSession:
     """A thread that executes moves of a player in order, and the state to show.
 
-    ``publish`` is called with the stamp of each new state: in the thread of the session after each move, and in the
-    caller's thread when playback begins. Every method returns at once. Errors in a move are not raised; they become the
-    message of the state.
+    Questions are answered before the next move, or after the current frame of the running one. In frames that take more
+    than ``ANSWER_WITHIN_FRAME_SECONDS`` they are answered between two pieces. ``publish`` is called with the stamp of
+    each new state: in the thread of the session after each move, and in the caller's thread when playback begins. Every
+    method but `query` returns at once. Errors in a move are not raised; they become the message of the state.
     """
 
     def __init__(
@@ -108,8 +123,11 @@ class WindowSession:
         self._is_preparing_snapshot = False
         self._publish = publish
         self._moves: deque[QueuedMove] = deque()
+        self._questions: deque[QueuedQuestion] = deque()
         self._condition = threading.Condition()
-        self._is_playing = self._is_closed = self._is_digest_wanted = self._is_pause_requested = False
+        self._is_playing = self._is_closed = self._is_digest_wanted = False
+        self._is_stop_requested = False
+        """Whether the running move has to stop after its current piece."""
         self._is_moving = False
         """Whether a move is running."""
         self._last_message = ""
@@ -121,7 +139,8 @@ class WindowSession:
         self.freed = threading.Event()
         """Set when a closed session has ended its thread and released its world."""
         self._last_progress_at = 0.0
-        player.on_step = self._report_progress
+        self._busy_timer: threading.Timer | None = None
+        player.should_stop = self._should_stop
         self._thread = threading.Thread(target=self._run_thread, name="asara window", daemon=True)
         self._thread.start()
 
@@ -188,17 +207,15 @@ class WindowSession:
             self._is_playing = True
             stamp = self._replace_view_state(is_playing=True, message="", is_error=False)
             self._condition.notify_all()
-        self._interrupt_snapshot()
         self._publish_stamp(stamp)
 
     def pause(self) -> None:
         """Stop playback or the running move after its current piece; the state then shows the pause."""
         with self._condition:
             self._is_playing = False
-            self._is_pause_requested = True
+            self._is_stop_requested = True
             self._moves.clear()
             self._condition.notify_all()
-        self._player.cancel()
 
     def enqueue(self, what: str, move: Callable[[RunPlayer], SeekResult]) -> None:
         """Queue a move; during playback only requests to show something are accepted."""
@@ -209,8 +226,7 @@ class WindowSession:
                 self._moves.pop()
             self._moves.append(QueuedMove(what, move))
             self._condition.notify_all()
-        self._interrupt_snapshot()
-        self._show_busy_later()
+            self._show_busy_later()
 
     def set_pace(self, pace: str) -> None:
         """Set the pace of playback, one of ``PACES``; other names are ignored."""
@@ -233,9 +249,23 @@ class WindowSession:
             self._acknowledged_stamp = max(self._acknowledged_stamp, stamp)
             self._condition.notify_all()
 
+    def submit(self, question: Callable[[RunPlayer], AnswerT]) -> Future[AnswerT]:
+        """Queue a question that changes nothing, such as the result of the run; return its future answer.
+
+        A closed session answers with ScenarioError.
+        """
+        answer: Future[AnswerT] = Future()
+        with self._condition:
+            if self._is_closed:
+                answer.set_exception(ScenarioError(CLOSED_MESSAGE))
+            else:
+                self._questions.append(QueuedQuestion(question, answer, time.monotonic()))
+                self._condition.notify_all()
+        return answer
+
     def query(self, question: Callable[[RunPlayer], AnswerT]) -> AnswerT:
-        """Return the answer to a question that changes nothing, such as a history or a download."""
-        return question(self._player)
+        """Return the answer to a question of `submit`. Never call this in the thread of the session."""
+        return self.submit(question).result()
 
     def report_error(self, sentence: str) -> None:
         """Show an error message."""
@@ -244,47 +274,38 @@ class WindowSession:
     def close(self) -> None:
         """End the thread, which releases the world last; ``freed`` is then set."""
         with self._condition:
-            self._is_closed, self._is_playing = True, False
+            self._is_closed, self._is_playing, self._is_stop_requested = True, False, True
             self._moves.clear()
             self._condition.notify_all()
-        self._player.cancel()
+            self._stop_busy_timer()
         if self._measurer is not None:
             self._measurer.withdraw(self)
 
     # The thread of the session
 
-    def _show_busy_later(self) -> None:
-        """Show after ``BUSY_AFTER_SECONDS`` that a move is running, unless it has ended."""
-        timer = threading.Timer(BUSY_AFTER_SECONDS, self._show_busy)
-        timer.daemon = True
-        timer.start()
-
-    def _show_busy(self) -> None:
-        with self._condition:
-            under_way = (self._is_moving or self._moves) and not self._is_playing and not self.view_state.is_busy
-            message = f"Moving: day {self.view_state.frame.day:,.6g}."
-            stamp = self._replace_view_state(is_busy=True, message=message, is_error=False) if under_way else None
-        self._publish_stamp(stamp)
-
     def _run_thread(self) -> None:
-        self._process_moves()
-        self._player.close()
-        self.freed.set()
+        try:
+            self._process_requests()
+        finally:
+            self.close()  # a defect may have ended the thread
+            self._player.close()
+            self._answer_questions()
+            self.freed.set()
 
-    def _process_moves(self) -> None:
-        """Execute waiting moves until the session is closed."""
+    def _process_requests(self) -> None:
+        """Answer questions and execute waiting moves until the session is closed."""
         while True:
+            has_work = self._wait(
+                lambda: bool(self._is_closed or self._moves or self._is_playing or self._shows_movement()),
+                MEASURE_AFTER_SECONDS if self._can_measure() else None,
+            )
             with self._condition:
-                is_work_waiting = self._condition.wait_for(
-                    lambda: bool(self._is_closed or self._moves or self._is_playing or self._shows_movement()),
-                    timeout=MEASURE_AFTER_SECONDS if self._can_measure() else None,
-                )
                 if self._is_closed:
                     return
                 move, playing = self._moves.popleft() if self._moves else None, self._is_playing
                 self._is_moving = move is not None
-                self._is_pause_requested = False
-            if not is_work_waiting:
+                self._is_stop_requested = False
+            if not has_work:
                 self._request_margins()
             elif move is not None:
                 self._last_progress_at = time.monotonic()
@@ -293,8 +314,65 @@ class WindowSession:
                 _turns.end(self)
             elif playing:
                 self._play_once()
-            else:
+            elif self._shows_movement():
                 self._mark_idle()
+
+    def _wait(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Answer questions until a condition holds; return False if the time has run out."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while True:
+            self._answer_questions()
+            with self._condition:
+                remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+                self._condition.wait_for(lambda: condition() or bool(self._questions), remaining)
+                if not self._questions:
+                    return condition()
+
+    def _answer_questions(self) -> None:
+        """Answer all waiting questions; errors are raised where the answer is read."""
+        while self._questions:
+            question = self._questions.popleft()
+            try:
+                question.answer.set_result(question.question(self._player))
+            except Exception as error:
+                question.answer.set_exception(error)
+
+    def _should_stop(self) -> bool:
+        """Return whether the player has to stop between two pieces; first serve other pages and questions."""
+        _turns.give_way(self)
+        if self._player.is_world_at_position:
+            self._answer_questions()
+            self._report_progress()
+        elif self._questions and time.monotonic() >= self._questions[0].asked_at + ANSWER_WITHIN_FRAME_SECONDS:
+            self._answer_questions()
+        makes_way = self._is_preparing_snapshot and bool(self._moves or self._is_playing)
+        return self._is_stop_requested or makes_way
+
+    # The sign that a move is running
+
+    def _show_busy_later(self) -> None:
+        """Show after ``BUSY_AFTER_SECONDS`` that a move waits or runs, unless all have ended. Needs the lock.
+
+        A piece of a move may take longer than that, so the thread of the session cannot show it.
+        """
+        if self._busy_timer is None:
+            self._busy_timer = threading.Timer(BUSY_AFTER_SECONDS, self._show_busy)
+            self._busy_timer.daemon = True
+            self._busy_timer.start()
+
+    def _stop_busy_timer(self) -> None:
+        """Stop the timer if it runs. Needs the lock."""
+        if self._busy_timer is not None:
+            self._busy_timer.cancel()
+            self._busy_timer = None
+
+    def _show_busy(self) -> None:
+        with self._condition:
+            self._busy_timer = None
+            under_way = (self._is_moving or self._moves) and not self._is_playing and not self.view_state.is_busy
+            message = f"Moving: day {self.view_state.frame.day:,.6g}."
+            stamp = self._replace_view_state(is_busy=True, message=message, is_error=False) if under_way else None
+        self._publish_stamp(stamp)
 
     # Measurement of the limit on progress
 
@@ -324,7 +402,11 @@ class WindowSession:
             return
         self._requested_position = position
         self._update_view(is_measuring=True)
-        self._measurer.submit(self, snapshot, lambda found: self._store_margins(position, found))
+
+        def receive(found: MomentMargins) -> None:
+            self.submit(lambda player: self._store_margins(position, found))
+
+        self._measurer.submit(self, snapshot, receive)
 
     def _store_margins(self, position: PositionKey, found: MomentMargins) -> None:
         self._margins[position] = found
@@ -332,11 +414,6 @@ class WindowSession:
             self._margins.pop(next(iter(self._margins)))
         if position == self._player.position_key:
             self._update_view(margins=found, is_measuring=False)
-
-    def _interrupt_snapshot(self) -> None:
-        """Stop a snapshot for a measurement, so that a move can run first; the measurement is repeated later."""
-        if self._is_preparing_snapshot:
-            self._player.cancel()
 
     def _shows_movement(self) -> bool:
         return self.view_state.is_playing or self.view_state.is_busy
@@ -376,13 +453,13 @@ class WindowSession:
             self._is_moving = False
             self._last_message = changes["message"]
             stamp = self._replace_view_state(is_busy=self.view_state.is_busy and bool(self._moves), **changes)
+            self._stop_busy_timer()
             if self._moves:
                 self._show_busy_later()
         self._publish_stamp(stamp)
 
     def _report_progress(self) -> None:
-        """Give way to other pages, and report the progress of a long move at intervals."""
-        _turns.give_way(self)
+        """Report the progress of a long move at intervals."""
         if self.view_state.is_busy and time.monotonic() >= self._last_progress_at + PROGRESS_SECONDS:
             self._update_view(
                 message=f"Moving: day {self._player.current_frame.day:,.6g}.",
@@ -402,8 +479,10 @@ class WindowSession:
                 self._is_playing = False
             return
         stamp = self.view_state.stamp
-        self._wait_while_playing(lambda: False, started + 1 / pace - time.monotonic())
-        if not self._wait_while_playing(lambda: self._acknowledged_stamp >= stamp, ACKNOWLEDGE_TIMEOUT_SECONDS):
+        self._wait(lambda: not self._is_playing, started + 1 / pace - time.monotonic())
+        if not self._wait(
+            lambda: self._acknowledged_stamp >= stamp or not self._is_playing, ACKNOWLEDGE_TIMEOUT_SECONDS
+        ):
             self.pause()
 
     def _play_frames(self, player: RunPlayer, started: float, pace: float) -> SeekResult:
@@ -412,12 +491,6 @@ class WindowSession:
         while pace == math.inf and self._is_playing and moved.done and time.monotonic() < started + FAST_FRAME_SECONDS:
             moved = player.step()
         return moved
-
-    def _wait_while_playing(self, until: Callable[[], bool], seconds: float) -> bool:
-        """Wait for a condition during playback; return False if the time has run out."""
-        with self._condition:
-            self._condition.wait_for(lambda: until() or not self._is_playing, timeout=max(0.0, seconds))
-            return until() or not self._is_playing
 
     # The state to show
 
@@ -454,7 +527,7 @@ class WindowSession:
         }
 
     def _describe_result(self, moved: SeekResult, quiet: bool) -> str:
-        if not moved.done and self._is_pause_requested:
+        if not moved.done and self._is_stop_requested:
             return f"Stopped on day {moved.frame.day:,.6g}."
         return "" if quiet and moved.done else _one_line(moved.sentence)
 

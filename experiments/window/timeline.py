@@ -170,7 +170,7 @@ class Timeline:
         self._events_read = len(world.ledger)
         if world.ending is not None:
             self.final_frame = frame.number
-        self.last_known_frame = frame.number  # last, because other threads read up to it
+        self.last_known_frame = frame.number
 
     def checkpoint_before(self, number: int) -> int:
         """Return the latest frame up to ``number`` that has a checkpoint."""
@@ -189,8 +189,7 @@ class Timeline:
         return owner._columns[column][number - owner.first_frame]
 
     def to_view(self, is_chosen: bool, max_rows: int) -> TimelineView:
-        """Return the timeline for plots, with about ``max_rows`` rows at most. Rows are only appended, so no lock is
-        needed."""
+        """Return the timeline for plots, with about ``max_rows`` rows at most."""
         rows = self.last_known_frame - self.first_frame + 1
         kept = _evenly_spaced_rows(rows, max_rows)
         columns = {name: [column[at] for at in kept] for name, column in self._columns.items()}

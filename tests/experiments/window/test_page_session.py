@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from experiments.window.measuring import MarginsWorker
 from experiments.window.player import RunPlayer, SeekResult
 from experiments.window.session import ViewState, WindowSession
-from sim.scenario.model import Scenario
+from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 from tests.support.window_runs import captured_log
 
@@ -18,13 +19,13 @@ LAB = Scenario.load("lab")
 class RecordedSession:
     """A session and the stamps that it has published, with a method to wait for a state."""
 
-    def __init__(self, scenario: Scenario = LAB) -> None:
+    def __init__(self, scenario: Scenario = LAB, measurer: MarginsWorker | None = None) -> None:
         self._news = threading.Condition()
         self.player = RunPlayer(scenario, 0)
         self.stamps: list[int] = []
         self.publish_error: type[Exception] | None = None
         """Error of the page at the next states."""
-        self.session = WindowSession(self.player, self._published)
+        self.session = WindowSession(self.player, self._published, measurer)
 
     def _published(self, stamp: int) -> None:
         if self.publish_error is not None:
@@ -93,9 +94,10 @@ def test_session_shows_the_pause_after_the_running_frame(
     step = watched.player.step
 
     def slow() -> SeekResult:
+        moved = step()
         begun.set()
         assert go_on.wait(30)
-        return step()
+        return moved
 
     monkeypatch.setattr(watched.player, "step", slow)
     watched.session.want_digest(True)
@@ -108,7 +110,7 @@ def test_session_shows_the_pause_after_the_running_frame(
     go_on.set()
     shown = watched.until(lambda s: not s.is_playing)
     assert shown.frame.number == watched.player.current_frame.number == 1
-    assert shown.digest == watched.player.digest()
+    assert shown.digest == watched.session.query(RunPlayer.digest)
 
 
 def test_session_stops_playback_at_the_end_of_the_run() -> None:
@@ -166,21 +168,16 @@ def test_session_publishes_again_after_a_failed_publish(watched: RecordedSession
     watched.until(lambda s: s.frame.number == 1 and s.pace == "1")
 
 
-def test_session_is_busy_until_a_pause_stops_a_long_move(
-    watched: RecordedSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started, stopped = threading.Event(), threading.Event()
+def pieces_until_stop(player: RunPlayer) -> SeekResult:
+    """Run the pieces of an endless move until the session stops it."""
+    while not player.should_stop():
+        pass
+    return SeekResult(player.current_frame, False, "Stopped: another move was requested.")
 
-    def go_on(goal: str) -> SeekResult:
-        started.set()
-        assert stopped.wait(30)
-        return SeekResult(watched.player.current_frame, False, "Stopped: something else was asked for.")
 
-    monkeypatch.setattr(watched.player, "advance_to_next", go_on)
-    monkeypatch.setattr(watched.player, "cancel", stopped.set)
-    watched.session.advance_to_next("queue")
+def test_session_is_busy_until_a_pause_stops_a_long_move(watched: RecordedSession) -> None:
+    watched.session.enqueue("queue", pieces_until_stop)
     assert watched.until(lambda s: s.is_busy)
-    assert started.wait(30)
     watched.session.pause()
     shown = watched.until(lambda s: s.message == "Stopped on day 0.")
     assert not shown.is_busy
@@ -276,6 +273,103 @@ def test_session_executes_only_the_last_waiting_rewind(watched: RecordedSession)
     go_on.set()
     watched.until(lambda s: s.frame.number == 3)
     assert seen == [3]
+
+
+def test_session_answers_questions_between_the_pieces_of_a_move(watched: RecordedSession) -> None:
+    watched.session.step()
+    watched.until(lambda s: s.frame.number == 1)
+    watched.session.enqueue("long", pieces_until_stop)
+    watched.until(lambda s: s.is_busy)
+    world = World(LAB, 0)
+    world.step()
+    assert watched.session.submit(RunPlayer.digest).result(30) == world.digest()
+    assert watched.session.view_state.is_busy, "the move goes on"
+    watched.session.pause()
+    assert watched.until(lambda s: not s.is_busy).message == "Stopped on day 1."
+
+
+def test_session_answers_questions_while_playback_waits_for_the_browser(
+    watched: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched.session, "acknowledge", lambda stamp: None)
+    watched.session.play()
+    watched.until(lambda s: s.frame.number == 1)
+    assert watched.session.submit(lambda player: player.current_frame.number).result(30) == 1
+    assert watched.session.view_state.is_playing
+
+
+def test_session_asked_by_several_threads_equals_a_headless_run(watched: RecordedSession) -> None:
+    answers: dict[int, str] = {}
+
+    def ask() -> None:
+        for _ in range(8):
+            result = watched.session.query(RunPlayer.result)
+            answers[len(result.series["day"]) - 1] = result.digest
+
+    for _ in range(12):
+        watched.session.step()
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    watched.until(lambda s: s.frame.number == 12)
+    answers[12] = watched.session.query(RunPlayer.digest)
+    world = World(LAB, 0)
+    for frame in range(13):
+        assert answers.get(frame, world.digest()) == world.digest()
+        world.step()
+
+
+def test_preparation_of_a_measurement_makes_way_for_a_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.window.session.MEASURE_AFTER_SECONDS", 0.0)
+    preparing = threading.Event()
+
+    def snapshot_until_stop(player: RunPlayer) -> None:
+        preparing.set()
+        pieces_until_stop(player)
+
+    monkeypatch.setattr(RunPlayer, "snapshot", snapshot_until_stop)
+    watched = RecordedSession(LAB, MarginsWorker())
+    watched.session.step()
+    watched.until(lambda s: s.frame.number == 1)
+    assert preparing.wait(30)
+    preparing.clear()
+    watched.session.step()
+    watched.until(lambda s: s.frame.number == 2)
+    assert preparing.wait(30), "the measurement is prepared again"
+    watched.session.close()
+    assert watched.session.freed.wait(30)
+
+
+def test_session_raises_the_error_of_a_question_where_it_is_asked(watched: RecordedSession) -> None:
+    def broken(player: RunPlayer) -> str:
+        raise KeyError("defect")
+
+    with pytest.raises(KeyError, match="defect"):
+        watched.session.query(broken)
+    watched.session.step()
+    watched.until(lambda s: s.frame.number == 1)
+
+
+def test_closed_session_answers_waiting_questions_and_refuses_later_ones(watched: RecordedSession) -> None:
+    held, go_on = threading.Event(), threading.Event()
+
+    def wait(player: RunPlayer) -> SeekResult:
+        held.set()
+        assert go_on.wait(30)
+        return SeekResult(player.current_frame, True, "")
+
+    watched.session.enqueue("hold", wait)
+    assert held.wait(30)
+    waiting = watched.session.submit(RunPlayer.result)
+    watched.session.close()
+    later = watched.session.submit(RunPlayer.result)
+    go_on.set()
+    assert waiting.result(30).digest == World(LAB, 0).digest()
+    with pytest.raises(ScenarioError, match="this page is closed: load it again"):
+        later.result(30)
+    assert watched.session.freed.wait(30)
 
 
 def test_session_shows_the_history_of_the_followed_researcher(watched: RecordedSession) -> None:

@@ -91,16 +91,15 @@ def test_advance_to_next_stops_at_the_frame_of_the_goal(walked):
     assert player.advance_to_next("queue").frame.number == first
 
 
-def test_cancelled_seek_stays_at_the_frame_it_reached(walked):
+def test_stopped_seek_stays_at_the_frame_it_reached(walked):
     player = RunPlayer(LAB)
     passed = []
 
-    def look():
+    def is_at_frame_7():
         passed.append(player.current_frame.number)
-        if player.current_frame.number == 7:
-            player.cancel()
+        return player.current_frame.number == 7
 
-    player.on_step = look
+    player.should_stop = is_at_frame_7
     moved = player.seek(20)
     assert not moved.done
     assert moved.frame == player.current_frame == walked.frames[7]

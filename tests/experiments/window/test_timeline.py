@@ -64,6 +64,23 @@ def test_player_keeps_one_world_after_rewinds_branches_and_resets() -> None:
     assert new_since(before) == 0
 
 
+def test_questions_within_a_frame_leave_one_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.window.player.EVENTS_PER_PIECE", 2)
+    before = worlds()
+    player = RunPlayer(LAB)
+    answers = set[str]()
+
+    def ask() -> bool:
+        answers.add(player.digest())
+        return False
+
+    player.should_stop = ask
+    player.step()
+    assert len(answers) == 1
+    assert new_since(before) == 1
+    player.close()
+
+
 @pytest.mark.parametrize("changes", [{"cluster__gpus": 8}, {"run__horizon_days": 2.0}])
 def test_refused_branch_leaves_one_world(changes: dict[str, float]) -> None:
     before = worlds()

@@ -1,7 +1,5 @@
 """Limits of players: interruptions and little memory do not change the run."""
 
-import threading
-
 import pytest
 from hypothesis import given
 
@@ -71,42 +69,85 @@ def test_players_are_independent():
         assert player.digest() == run_headless(scenario, seed).digests[player.current_frame.number]
 
 
-def test_player_moved_by_several_threads_equals_a_headless_run(walked):
+def test_player_with_questions_between_pieces_equals_a_headless_run(walked, monkeypatch):
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 2)
     player = RunPlayer(LAB)
-    failed: list[BaseException] = []
+    asked = []
 
-    def work(way: int) -> None:
-        try:
-            for number in range(12):
-                move(player, *[("step", 2), ("rewind", number), ("event", 3), ("digest", None)][(number + way) % 4])
-                player.timelines()
-        except BaseException as error:
-            failed.append(error)
+    def ask_sometimes():
+        asked.append(player.current_frame)
+        if len(asked) % 3 == 0:
+            digest = player.digest()
+            assert asked[-1].is_between_frames or digest == walked.digests[asked[-1].number]
+        return False
 
-    threads = [threading.Thread(target=work, args=(way,)) for way in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
-    player.step()
+    player.should_stop = ask_sometimes
+    for what, how in (("go to", 8), ("event", 3), ("step", 1), ("rewind", 3), ("next", "doubling")):
+        move(player, what, how)
+        frame = player.current_frame
+        assert frame.is_between_frames or frame == walked.frames[frame.number]
     assert player.digest() == walked.digests[player.current_frame.number]
+    assert len(asked) > 50
 
 
-def test_cancelled_move_continues_on_the_next_request(walked, monkeypatch):
+def test_long_frame_is_completed_beside_questions_after_each_piece(monkeypatch):
+    long = small_lab(run__sample_days=60.0, run__max_doublings=20)
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 100)
+    player = RunPlayer(long)
+    first, pieces = player.digest(), []
+
+    def ask_after_each_piece():
+        pieces.append(player.digest())
+        return len(pieces) > 100
+
+    player.should_stop = ask_after_each_piece
+    assert player.step().done
+    assert set(pieces) == {first}
+    assert 3 < len(pieces) < 100
+    assert player.digest() == run_headless(long).digests[1]
+
+
+def test_stopped_move_continues_on_the_next_request(walked, monkeypatch):
     player = RunPlayer(LAB)
-    record = Timeline.record
+    record, wanted = Timeline.record, []
 
-    def record_and_cancel(self, world):
+    def record_and_stop(self, world):
         record(self, world)
-        if world.steps == 7:
-            player.cancel()
+        wanted[:] = [world.steps == 7]
 
-    monkeypatch.setattr(Timeline, "record", record_and_cancel)
+    monkeypatch.setattr(Timeline, "record", record_and_stop)
+    player.should_stop = lambda: any(wanted)
     moved = player.step(20)
     assert (moved.done, moved.sentence) == (False, "Stopped: another move was requested.")
-    assert 6 <= moved.frame.number <= 7
+    assert moved.frame.number == 7, "the running frame is completed"
+    wanted.clear()
     assert player.step(20 - moved.frame.number).frame == walked.frames[20]
+
+
+def test_long_frame_stops_between_two_pieces(monkeypatch):
+    long = small_lab(run__sample_days=60.0, run__max_doublings=20)
+    monkeypatch.setattr(player_module, "EVENTS_PER_PIECE", 10)
+    player = RunPlayer(long)
+    pieces = []
+
+    def is_third_piece():
+        pieces.append(player.current_frame.number)
+        return len(pieces) == 3
+
+    player.should_stop = is_third_piece
+    assert player.step().sentence == "Stopped: another move was requested."
+    assert pieces == [0, 0, 0]
+    assert player.step().done
+    assert player.digest() == run_headless(long).digests[1]
+
+
+def test_snapshot_is_none_if_it_has_to_stop():
+    player = RunPlayer(LAB)
+    player.step(3)
+    player.should_stop = lambda: True
+    assert player.snapshot() is None
+    player.should_stop = lambda: False
+    assert player.snapshot() is not None
 
 
 def test_step_event_skips_invisible_events_up_to_a_limit(monkeypatch):
