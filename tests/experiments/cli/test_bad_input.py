@@ -260,8 +260,9 @@ def test_command_on_a_full_disk_prints_one_sentence_with_the_file_name(asara, mo
 
 
 @pytest.fixture
-def full_disk():
+def full_disk(monkeypatch):
     """A context in which no file can grow beyond some bytes, as on a full disk."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python would keep the first bytes of a compiled module
 
     @contextmanager
     def full() -> Iterator[None]:
