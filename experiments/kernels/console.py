@@ -188,7 +188,7 @@ def _show_fits(fits: Sequence[CurveFit]) -> None:
     )
     _print_titled(title, table)
     for each in fits:
-        print_text(f"{_workload_label(each, fits)}: {each.curve.told}.")
+        print_text(f"{_workload_label(each, fits)}: {each.curve.description}.")
 
 
 def _format_interval(value: CurveInterval) -> str:
@@ -281,7 +281,8 @@ def show_kernel_value(found: KernelValue) -> None:
         table.add_row(name, str(with_kernels), str(without))
     _print_full_table(table)
     print_text(
-        f"{found.scenario} with measurements {found.measurements} (SHA-256 {found.digest[:12]}; {found.told}): "
+        f"{found.scenario} with measurements {found.measurements} (SHA-256 {found.digest[:12]}; "
+        f"{found.searches_description}): "
         f"at the end of the runs, kernels multiply the cluster's work rate by {found.work_rate:.3f}."
     )
 

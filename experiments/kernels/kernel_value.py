@@ -76,7 +76,7 @@ class KernelValue(NamedTuple):
     """Work rate of the cluster at the end, relative to no kernels; mean over runs with kernels."""
     searches: int
     """Number of searches behind the curve."""
-    told: str
+    searches_description: str
     """Description of these searches."""
     sentence: str
 
@@ -143,7 +143,7 @@ def estimate_kernel_value(
         endings=_count_endings(done),
         work_rate=float(np.mean([each.fast.work_rate for each in done])) if done else 1.0,
         searches=searches,
-        told=calibration.curve.told,
+        searches_description=calibration.curve.description,
         sentence=_sentence(doubling, to_doubling, len(done), searches) + _gross_sentence(to_doubling, gross),
     )
 

@@ -131,7 +131,7 @@ def _kernel_state(world: World) -> KernelState:
         tried=curve.tried if curve is not None else 0,
         largest=curve.largest if curve is not None else 1.0,
         workload=found.workload,
-        method_note=curve.told if curve is not None else "uncalibrated: the run uses no measurements",
+        method_note=curve.description if curve is not None else "uncalibrated: the run uses no measurements",
     )
 
 

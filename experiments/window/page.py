@@ -273,7 +273,7 @@ def ViewPanels(session: WindowSession, view: ReactiveView) -> None:
         components.GridPanel(
             **props.gpus,
             cell=cluster.describe_cell(cell) if cell is not None else "",
-            event_looked=guarded_handler(session, lambda event: pointed.set(event.get("cell"))),
+            event_point=guarded_handler(session, lambda event: pointed.set(event.get("cell"))),
         )
         components.QueuePanel(**props.queue)
         components.NetworkPanel(**props.literature)

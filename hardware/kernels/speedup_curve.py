@@ -95,7 +95,7 @@ class FittedSpeedupCurve(NamedTuple):
     """Number of incomplete searches of the workload, which are left out."""
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Description of the searches behind the curve."""
         return describe_searches(self.searches, self.proposer, self.families, self.broken_off)
 

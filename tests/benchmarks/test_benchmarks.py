@@ -103,7 +103,7 @@ def test_take_turns_alternates_sides_and_returns_median_ratios() -> None:
     ],
 )
 def test_row_verdict_states_whether_its_limit_holds(row: Row, verdict: str, missed: int) -> None:
-    told = io.StringIO()
+    printed = io.StringIO()
     assert row.verdict == verdict
-    assert show("speed", [row], Console(file=told, width=100)) == missed
-    assert row.note in told.getvalue() and row.wrong in told.getvalue()
+    assert show("speed", [row], Console(file=printed, width=100)) == missed
+    assert row.note in printed.getvalue() and row.wrong in printed.getvalue()

@@ -43,7 +43,7 @@ def gpu_grid_props(state: ViewState) -> dict[str, Any]:
             {
                 "label": USE_LABELS.get(use, use),
                 "colour": USE_COLOURS[use],
-                "told": f"{counts[use]:,}",
+                "text": f"{counts[use]:,}",
                 "cross": use == "failed",
             }
             for use in USES
@@ -87,19 +87,19 @@ def waiting_props(state: ViewState) -> dict[str, Any]:
     return {
         "name": "queue",
         "title": "Waiting for GPUs",
-        "told": "waiting jobs by day",
+        "summary": "waiting jobs by day",
         "legend": [
             {
                 "label": "experiments",
                 "colour": "red",
                 "kind": "line",
-                "told": format_count(_waiting_jobs(state, "experiment")),
+                "text": format_count(_waiting_jobs(state, "experiment")),
             },
             {
                 "label": "training runs",
                 "colour": "pink",
                 "kind": "line",
-                "told": format_count(_waiting_jobs(state, "training")),
+                "text": format_count(_waiting_jobs(state, "training")),
             },
         ],
         "option": waiting_option(rows, state.frame.day),

@@ -137,7 +137,7 @@ def SettingsPanel(
 def ChartPanel(
     name: str,
     title: str,
-    told: str,
+    summary: str,
     legend: PropList,
     option: dict[str, Any],
     height: int,
@@ -159,7 +159,7 @@ def GridPanel(
     hint: str,
     stamp: int,
     cell: str,
-    event_looked: EventCallback,
+    event_point: EventCallback,
 ) -> None:
     """Show the GPUs of each node."""
 

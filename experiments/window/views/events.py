@@ -24,8 +24,13 @@ def event_props(state: ViewState) -> dict[str, Any]:
     """Return the values of the panel of the latest events."""
     return {
         "lines": [
-            [f"{told.day:,.1f}", told.sentence, EVENT_COLOURS.get(told.kind, "grey"), told.kind in EMPHASISED_EVENTS]
-            for told in state.frame.events
+            [
+                f"{event.day:,.1f}",
+                event.sentence,
+                EVENT_COLOURS.get(event.kind, "grey"),
+                event.kind in EMPHASISED_EVENTS,
+            ]
+            for event in state.frame.events
         ],
         "empty": "There are no events yet. Press “Step” for a frame, or “Event” for the next event.",
     }

@@ -49,7 +49,7 @@ def _describe_change(before: Scenario, name: str, value: Any, since: str) -> dic
     label = fields()[name].label
     return {
         "name": name,
-        "told": f"{label} {_format_value(value)} ({_format_value(before.canonical().flat()[name])}){since}",
+        "text": f"{label} {_format_value(value)} ({_format_value(before.canonical().flat()[name])}){since}",
     }
 
 

@@ -18,12 +18,12 @@ def kernel_props(state: ViewState) -> dict[str, Any]:
     return {
         "name": "kernels",
         "title": "Attention kernels, as measured",
-        "told": work_rate if found.calibrated else "",
+        "summary": work_rate if found.calibrated else "",
         "legend": []
         if not found.calibrated
         else [
             {"label": "speed-up over the library", "colour": "blue", "kind": "line"},
-            {"label": "the lab's engineer", "colour": "ink", "told": position},
+            {"label": "the lab's engineer", "colour": "ink", "text": position},
         ],
         "option": kernel_option(state) if found.calibrated else {},
         "height": 216,

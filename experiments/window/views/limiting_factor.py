@@ -27,7 +27,7 @@ def limit_props(state: ViewState) -> dict[str, Any]:
             "share": share,
             "label": TIME_PARTS[name][1],
             "colour": TIME_PARTS[name][0],
-            "told": f"{percent}%",
+            "text": f"{percent}%",
         }
         for (name, share), percent in zip(parts, round_to_100_percent([share for _, share in parts]), strict=True)
     ]
@@ -43,7 +43,7 @@ def limit_props(state: ViewState) -> dict[str, Any]:
         "leads": "" if ending is None else f"Where it leads: {ending.long_run.sentence}",
         "shares": shares,
         "since": "" if not found.shares else f"Researchers' time since day {format_count(round(found.since))}:",
-        "bar_label": ", ".join(f"{each['label']} {each['told']}" for each in shares),
+        "bar_label": ", ".join(f"{each['label']} {each['text']}" for each in shares),
         "figures": key_numbers(state),
     }
 

@@ -27,8 +27,8 @@ def literature_props(state: ViewState) -> dict[str, Any]:
         ],
         "edges": [[places[paper], places[earlier]] for paper, earlier in network.edges],
         "legend": [
-            {"label": "published", "told": format_count(network.published)},
-            {"label": "duplicates", "told": format_count(network.duplicates)},
+            {"label": "published", "text": format_count(network.published)},
+            {"label": "duplicates", "text": format_count(network.duplicates)},
         ],
         "hint": SINGLE_PAPERS_HINT if _shows_single_papers(network) else GROUPED_PAPERS_HINT,
         "empty": "" if network.papers else network.note,

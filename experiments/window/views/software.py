@@ -28,7 +28,7 @@ def software_props(state: ViewState) -> dict[str, Any]:
     return {
         "name": "software",
         "title": "Software",
-        "told": f"{format_factor(frame.discovered)} discovered, {format_factor(frame.deployed)} deployed; log scale",
+        "summary": f"{format_factor(frame.discovered)} discovered, {format_factor(frame.deployed)} deployed; log scale",
         "legend": [
             {"label": "discovered", "colour": "blue", "kind": "line"},
             {"label": "deployed", "colour": "orange", "kind": "line"},

@@ -40,9 +40,9 @@ def team_props(state: ViewState) -> dict[str, Any]:
     return {
         "name": "team",
         "title": "Researchers by phase",
-        "told": f"{format_count(state.frame.team.active_researchers)} active",
+        "summary": f"{format_count(state.frame.team.active_researchers)} active",
         "legend": [
-            {"label": SHORT_PHASE_WORDS[phase], "colour": PHASE_COLOURS[phase], "told": format_count(counts[phase])}
+            {"label": SHORT_PHASE_WORDS[phase], "colour": PHASE_COLOURS[phase], "text": format_count(counts[phase])}
             for phase in PHASES
             if phase is not Phase.PAUSED or counts[phase]
         ],
@@ -96,7 +96,7 @@ def people_props(state: ViewState) -> dict[str, Any]:
         "people": [[each.number, order.index(each.phase), each.papers] for each in team.people],
         "colours": [PHASE_COLOURS[phase] for phase in order],
         "words": [PHASE_WORDS[phase] for phase in order],
-        "groups": [{"number": group.number, "told": describe_cohort(group)} for group in team.groups],
+        "groups": [{"number": group.number, "text": describe_cohort(group)} for group in team.groups],
         "chosen": state.followed_researcher,
         "life": [[f"{day:,.1f}", sentence] for day, sentence in state.history],
         "empty": team.note or "No researcher is active. Give inference more GPUs, then press Start anew.",

@@ -60,7 +60,7 @@ def test_kernel_value_of_fast_kernels_is_positive(measured):
     )
     half = stats.t.ppf(0.975, 5) * np.std(found.to_doubling.each, ddof=1) / math.sqrt(6)
     assert found.to_doubling.high - found.to_doubling.days == pytest.approx(half)
-    assert (found.searches, found.told) == (1, "1 imagined search of imagined")
+    assert (found.searches, found.searches_description) == (1, "1 imagined search of imagined")
     assert found.to_ending == found.to_doubling, "the run ends with its last doubling"
     assert found.work_rate == pytest.approx(1 / (0.2 + 0.8 / 3.5), rel=1e-6)
     plain = scenario.replace(kernels__measurements="none")

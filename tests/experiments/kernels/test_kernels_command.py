@@ -231,10 +231,10 @@ def test_verify_reports_correctness_safety_and_speed(asara, world, tmp_path, sou
     (verdict,) = json.loads(answer.out)["verdicts"]
     assert (verdict["right"], verdict["safe"]) == (right, safe)
     assert words in verdict["sentence"]
-    told = asara("kernels", "verify", "k.cpp")
-    assert told.code == code
-    assert words in told.out
-    assert "bubblewrap: no network" in told.out
+    answer = asara("kernels", "verify", "k.cpp")
+    assert answer.code == code
+    assert words in answer.out
+    assert "bubblewrap: no network" in answer.out
 
 
 def test_verify_on_a_noisy_machine_stops_before_the_source_runs(asara, world, tmp_path):

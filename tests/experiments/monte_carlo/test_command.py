@@ -220,13 +220,13 @@ def test_mc_interrupted_writes_no_file(asara, tmp_path, monkeypatch):
 
 
 def test_shipped_priors_load_with_source_and_are_listed_in_the_help(asara):
-    told = "".join(asara("mc", "--help").out.split())  # it is wrapped within words
+    help_text = "".join(asara("mc", "--help").out.split())  # it is wrapped within words
     assert len(shipped_priors()) == 4
     for name in shipped_priors():
         study = load_priors(name).study
         assert study.description
         assert study.source
-        assert name in told
+        assert name in help_text
 
 
 def test_successor_priors_differ_in_retraining_only():

@@ -122,8 +122,8 @@ def test_mc_pictures_with_and_without_retraining_have_different_titles():
     for name in ("successor", "successor-retraining"):
         priors = load_priors(name)
         worlds = run_study(priors.study, 500, 0)
-        told = summarize(priors, 500, 0, *worlds)
-        found[name] = text_of(mc_picture(told, priors.study, *worlds, form="svg"))
+        summary = summarize(priors, 500, 0, *worlds)
+        found[name] = text_of(mc_picture(summary, priors.study, *worlds, form="svg"))
         assert f"n = 500 worlds · seed 0 · asara 0.1.0 · prior digest {priors.digest[:12]}" in found[name]
     assert "successor: law without retraining" in found["successor"]
     assert "successor-retraining: law with the damping of retraining" in found["successor-retraining"]

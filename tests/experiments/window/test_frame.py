@@ -310,8 +310,8 @@ def test_last_events_are_newest_first_with_grouped_papers():
     papers = [event for event in events if event.kind == "PaperPublished"]
     assert any("papers since day" in event.sentence for event in papers)
     doubled = [event.day for event in world.ledger if isinstance(event, SoftwareDoubled)]
-    told = [event.day for event in events if event.kind == "SoftwareDoubled"]
-    assert told == doubled[::-1][: len(told)]
+    days = [event.day for event in events if event.kind == "SoftwareDoubled"]
+    assert days == doubled[::-1][: len(days)]
     assert any(isinstance(event, Deployed) for event in world.ledger)
 
 

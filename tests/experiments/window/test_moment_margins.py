@@ -144,9 +144,9 @@ def test_limiting_factor_reports_duplicates(weight: float, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shares", "told"),
+    ("shares", "rounded"),
     [([0.733, 0.004, 0.003, 0.26], [73, 1, 0, 26]), ([1 / 3] * 3, [34, 33, 33]), ([1.0, 0.0], [100, 0]), ([0.0], [0])],
 )
-def test_round_to_100_percent_adds_up_to_100(shares: list[float], told: list[int]) -> None:
-    assert round_to_100_percent(shares) == told
-    assert sum(told) == (100 if math.fsum(shares) else 0)
+def test_round_to_100_percent_adds_up_to_100(shares: list[float], rounded: list[int]) -> None:
+    assert round_to_100_percent(shares) == rounded
+    assert sum(rounded) == (100 if math.fsum(shares) else 0)

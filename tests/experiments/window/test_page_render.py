@@ -119,7 +119,7 @@ UNTRUSTED_EVENTS = (
         ("paces", "act"),
         ("paces", "rewind"),
         ("paces", "seen"),
-        ("cells", "looked"),
+        ("cells", "point"),
         ("people", "pick"),
         ("scenarios", "typed"),
         ("scenarios", "chose"),

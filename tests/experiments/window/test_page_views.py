@@ -52,7 +52,7 @@ def test_page_props_of_a_million_researchers_show_a_cohort() -> None:
     drawing = build_props(after(Scenario.load("lab").replace(researcher__initial=1_000_000), 2))
     assert len(json.dumps(drawing._asdict(), allow_nan=False)) < MAX_PROPS_BYTES
     (group,) = drawing.people["groups"]
-    assert "cohort of" in group["told"]
+    assert "cohort of" in group["text"]
     assert drawing.people["people"] == []
 
 
@@ -65,10 +65,10 @@ def test_gpu_grid_props_contain_all_gpus(lab: ViewState) -> None:
 
 def test_describe_cell_lists_its_jobs(lab: ViewState) -> None:
     busy = next(cell for cell in lab.frame.grid.cells if cell.jobs)
-    told = cluster.describe_cell(busy)
-    assert f"Job {busy.jobs[0].number:,}" in told
-    assert f"{busy.gpus:,} GPUs" in told
-    assert len(told.splitlines()) <= 1 + cluster.MAX_DESCRIBED_JOBS
+    text = cluster.describe_cell(busy)
+    assert f"Job {busy.jobs[0].number:,}" in text
+    assert f"{busy.gpus:,} GPUs" in text
+    assert len(text.splitlines()) <= 1 + cluster.MAX_DESCRIBED_JOBS
 
 
 @pytest.mark.parametrize("place", [None, -1, 10**9, "3", 2.5, {}])
@@ -196,13 +196,13 @@ def test_key_figures_report_experiments_behind_their_cohort() -> None:
 def test_header_of_a_changed_run_lists_the_changes() -> None:
     changed = Scenario.load("lab").replace(cluster__gpus=512, training__required=False)
     chips = header.header_props(after(changed, 0))["changes"]
-    assert [chip["told"] for chip in chips] == ["GPUs 512 (1,024)", "Required off (on)"]
+    assert [chip["text"] for chip in chips] == ["GPUs 512 (1,024)", "Required off (on)"]
     assert header.header_props(after(Scenario.load("lab"), 0))["changes"] == []
 
 
 def test_header_of_a_branch_lists_the_changes_and_their_day() -> None:
     shown = branched()
-    assert [chip["told"] for chip in header.header_props(shown)["changes"]] == ["Required off (on) since day 6"]
+    assert [chip["text"] for chip in header.header_props(shown)["changes"]] == ["Required off (on) since day 6"]
 
 
 def test_header_of_a_changed_run_hides_a_description_with_numbers() -> None:
@@ -215,17 +215,17 @@ def test_header_of_a_changed_run_hides_a_description_with_numbers() -> None:
 
 def test_paper_numbers_of_a_run_start_at_1() -> None:
     shown = after(Scenario.load("lab"), 3)
-    told = [event.sentence for event in shown.frame.events if "published paper" in event.sentence]
-    assert len(told) >= 1
+    sentences = [event.sentence for event in shown.frame.events if "published paper" in event.sentence]
+    assert len(sentences) >= 1
     numbers = [number for number, day, *_ in build_props(shown).literature["papers"] if day is not None]
     assert numbers == list(range(1, shown.frame.network.published + 1))
-    assert f"published paper {numbers[-1]:,}" in told[0]
+    assert f"published paper {numbers[-1]:,}" in sentences[0]
 
 
 def test_kernel_events_show_each_whole_candidate_once() -> None:
     shown = after(Scenario.load("lab"), 1)
-    told = [event.sentence for event in shown.frame.events if event.kind == "KernelsDeployed"]
-    after_each = [sentence.partition(" after ")[2].partition(":")[0] for sentence in told]
+    sentences = [event.sentence for event in shown.frame.events if event.kind == "KernelsDeployed"]
+    after_each = [sentence.partition(" after ")[2].partition(":")[0] for sentence in sentences]
     assert len(after_each) == len(set(after_each)) > 3
     assert all(each.split()[0].isdigit() for each in after_each)
     assert all(at == int(at) for at, _ in shown.frame.kernels.curve)

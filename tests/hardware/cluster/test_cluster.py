@@ -278,7 +278,13 @@ def test_failure_loses_the_work_since_the_last_checkpoint() -> None:
     assert job.value.held == 26
     assert script.requests == [("gpu failure", 42)] * 3
     assert script.scales == [50.0] * 3  # a gang of two fails twice as often
-    assert [told[1] for told in recorder.notifications] == ["started", "stopped", "started", "stopped", "started"]
+    assert [notified[1] for notified in recorder.notifications] == [
+        "started",
+        "stopped",
+        "started",
+        "stopped",
+        "started",
+    ]
 
 
 def test_failure_during_a_restart_loses_no_work() -> None:
@@ -322,11 +328,11 @@ def test_gpu_time_includes_running_jobs() -> None:
 def test_listener_may_submit_and_cancel_while_it_is_notified() -> None:
     clock, gpus = cluster(gpus=2)
 
-    told: list[int] = []
+    notified: list[int] = []
 
     class InterferingListener:
         def job_started(self, job: Job) -> None:
-            told.append(job.number)
+            notified.append(job.number)
             if job.number == 1:
                 gpus.cancel(other)
                 gpus.submit(1, 1)
@@ -339,7 +345,7 @@ def test_listener_may_submit_and_cancel_while_it_is_notified() -> None:
     other = gpus.submit(1, 1, watcher=meddler)
     clock.advance(5)
     assert [(record.job, record.outcome) for record in gpus.records] == [(2, "cancelled"), (1, "done"), (3, "done")]
-    assert told == [1]
+    assert notified == [1]
 
 
 def test_reconfigure_moves_jobs_without_loss() -> None:

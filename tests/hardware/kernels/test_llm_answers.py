@@ -248,26 +248,26 @@ def tried(number: int, score: float | None, **values: object) -> TrialSummary:
 
 def test_system_prompt_has_problem_machine_and_parameters() -> None:
     text = system_prompt(history())
-    for told in (
+    for sentence in (
         *("causal/fp32/forward", "1x8x512x64, 1x4x1024x64", "at most 3 times SDPA's own", "At most 1024 MiB"),
         *("A processor (x86_64)", "g++ 13", "avx2, fma", "L1 32 KiB", "fp32 189, bf16 1280", "16.5 GB/s"),
         *("Family tiles", "- rows: 8, 16, 32, 64, 128 (untuned: 8)", "- order: keys, queries (untuned: keys)"),
         *('{"family": ', "this form"),
     ):
-        assert told in text
+        assert sentence in text
     assert "attention.h" not in text
     assert "C++17" not in text
 
 
 def test_system_prompt_with_source_has_the_header() -> None:
     text = system_prompt(history(source_allowed=True))
-    for told in (
+    for sentence in (
         'extern "C" int attention(const Attention* a)',
         "struct Attention {",
         "int64_t q_strides[3]",
         "one of these",
     ):
-        assert told in text
+        assert sentence in text
     alone = system_prompt(history(source_allowed=True, search_space=SearchSpace({})))
     assert '"family"' not in alone
     assert "this form" in alone

@@ -225,7 +225,7 @@ def test_incomplete_search_is_left_out_and_reported():
     found = curve_of(good + broken_off("a", 2) + broken_off("b", 6) + ended, WORKLOAD)
     assert (found.searches, found.broken_off) == (1, 3)
     assert found[:7] == curve_of(good, WORKLOAD)[:7]
-    assert found.told == "1 imagined search of imagined, without 3 incomplete"
+    assert found.description == "1 imagined search of imagined, without 3 incomplete"
 
 
 def test_estimate_with_only_incomplete_searches_raises():
@@ -269,7 +269,7 @@ def test_curve_uses_one_proposer_and_one_set_of_families():
     found = curve_of(slow + fast, WORKLOAD)
     assert found == curve_of(fast, WORKLOAD)
     assert (found.families, found.proposer, found.searches) == ("amx", "hill-climb", 3)
-    assert found.told == "3 hill-climb searches of amx"
+    assert found.description == "3 hill-climb searches of amx"
     others = repeated(2, 0.9, "amx", "random") + repeated(3, 0.5, "avx512", "hill-climb")
     assert curve_of(slow + others + fast, WORKLOAD) == found
     assert curve_of(others[:20] + repeated(1, 1.0, "amx", "evolve"), WORKLOAD).proposer == "evolve"
