@@ -2,10 +2,21 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from hardware.cluster.job_arrays import JobArray
+from hardware.cluster.jobs import Job
 from hardware.cluster.queues import QueueDiscipline
+
+
+class JobSink(Protocol):
+    """A place where drawn jobs wait, such as a queue."""
+
+    def push(self, job: Job) -> bool:
+        """Add a job."""
+
+    def needs_next_of(self, array: JobArray) -> bool:
+        """Return whether the next job of the first array must be drawn now."""
 
 
 class PendingArrays(deque[JobArray]):
@@ -20,7 +31,7 @@ class PendingArrays(deque[JobArray]):
 
     def materialize_visible(
         self,
-        queue: QueueDiscipline,
+        queue: JobSink,
         env: Any,
         max_gpus: int,
         checkpoint_time: Callable[[int, float], float] | None = None,

@@ -16,6 +16,7 @@ from experiments.window.literature_view import MAX_PAPERS
 from experiments.window.number_format import format_factor
 from experiments.window.queue_view import MAX_LISTED_JOBS
 from experiments.window.team_view import MAX_PEOPLE
+from hardware.cluster.jobs import nodes_of
 from hardware.uses import Use
 from sim import reporters, run_statistics
 from sim.events import Deployed, PaperPublished, SoftwareDoubled
@@ -143,7 +144,7 @@ def test_cells_show_the_jobs_and_idle_gpus_of_each_node(nodes, size):
     while not any(job.allocation for job in pool.jobs()):
         world.step()
     cells = {cell.name: cell for cell in frame_of(world).grid.cells}
-    held = [(node, job.number, gpus) for job in pool.jobs() for node, gpus in job.allocation]
+    held = [(node, job.number, gpus) for job in pool.jobs() for node, gpus in nodes_of(job.allocation)]
     for node in range(nodes):
         cell = cells[f"experiment node {node + 1} of {nodes}"]
         assert cell.idle == size - sum(gpus for place, _, gpus in held if place == node)

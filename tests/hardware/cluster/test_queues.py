@@ -13,7 +13,7 @@ from simpy import Event
 
 from hardware.cluster.cluster import GpuCluster, Job
 from hardware.cluster.first_fit import UNBOUNDED, FirstFitIndex
-from hardware.cluster.jobs import JobClass
+from hardware.cluster.jobs import JobClass, nodes_of
 from hardware.cluster.queues import QUEUES
 from sim.clock import Clock
 from tests.support.clusters import cluster
@@ -172,27 +172,34 @@ def test_easy_standing_jobs_reserve_nothing(placement: str) -> None:
 def free_nodes(gpus: GpuCluster, running: list[Job], size: int) -> list[int]:
     free = [size] * (gpus.capacity // size)
     for job in running:
-        for node, count in job.allocation:
+        for node, count in nodes_of(job.allocation):
             free[node] -= count
     return free
 
 
 def promise(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
-    """When the head fits if all that run end as asked, worked out from where they sit."""
-    running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.started_at + job.length)
+    """When the head fits if all that run end as planned, worked out from where they sit."""
+    running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.planned_end)
     for index in range(len(running) + 1):
         free = free_nodes(gpus, running[index:], size)
         fits = max(free) >= head.gpus if head.gpus <= size else free.count(size) * size >= head.gpus
         if fits:
-            return running[index - 1].started_at + running[index - 1].length if index else gpus._env.now
+            return running[index - 1].planned_end if index else gpus._env.now
     raise AssertionError("a job that never fits was accepted")
 
 
 @SETTINGS
-@given(asks=ASKS, placement=st.sampled_from(["flat", "consolidated"]))
-def test_backfill_never_delays_the_head(asks: list[Ask], placement: str) -> None:
+@given(
+    asks=ASKS,
+    kind=st.sampled_from([("flat", 0.0), ("consolidated", 0.0), ("consolidated", 3.0), ("consolidated", 0.7)]),
+)
+def test_backfill_never_delays_the_head(asks: list[Ask], kind: tuple[str, float]) -> None:
+    """The lengths are exact; nodes of another speed, if any, join two nodes of speed 1."""
+    placement, speed = kind
     asks = [(at, length, gpus, 0) for at, length, gpus, _ in asks]
     load = Load(asks, gpus=8, gpus_per_node=4, queue="easy", placement=placement)
+    if speed:
+        load.gpus.add_nodes(1, speed)
     promised: dict[int, float] = {}
     while not load.clock.idle:
         load.clock.step()
