@@ -83,17 +83,20 @@ class WithoutUndone(Undoing):
     acts = False
 
 
-UNDONE_NODES = st.tuples(st.just("undone_nodes"), USE, st.integers(1, 3), st.sampled_from(SPEEDS), st.booleans())
-UNDONE_ORDER = st.tuples(st.just("undone_order"), USE, st.integers(0, 12), st.sampled_from(["continue", "preempt"]))
+UNDONE = st.one_of(
+    st.tuples(st.just("undone_nodes"), USE, st.integers(1, 3), st.sampled_from(SPEEDS), st.booleans()),
+    st.tuples(st.just("undone_order"), USE, st.integers(0, 12), st.sampled_from(["continue", "preempt"])),
+)
+UNDONE_IN_EVENT = st.tuples(
+    st.just("react"), st.just("experiment"), st.integers(1, 10), st.sampled_from([0.0, 0.5, 1.0]), UNDONE
+)
 
 
-@examples(150)
+@examples(200)
 @given(
     SETTINGS,
     st.lists(
-        st.one_of(
-            STEPS.map(lambda steps: steps[:3]), st.lists(UNDONE_NODES, max_size=1), st.lists(UNDONE_ORDER, max_size=1)
-        ),
+        st.one_of(STEPS.map(lambda steps: steps[:3]), st.lists(st.one_of(UNDONE, UNDONE_IN_EVENT), max_size=2)),
         max_size=16,
     ),
     st.integers(0, 3),

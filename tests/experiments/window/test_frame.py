@@ -151,6 +151,22 @@ def test_cells_show_the_jobs_and_idle_gpus_of_each_node(nodes, size):
         assert {job.number for job in cell.jobs} == {number for place, number, _ in held if place == node}
 
 
+@pytest.mark.parametrize("placement", ["flat", "consolidated"])
+def test_grid_follows_nodes_that_are_added_and_retired(placement):
+    world = World(small_lab(cluster__placement=placement, cluster__gpus=66), 0)
+    for use, number, speed in (("experiment", 3, 1.0), ("training", 1, 2.0), ("experiment", 2, 2.0)):
+        world.datacenter.add_nodes(use, number, speed)
+    world.step()
+    world.datacenter.retire_nodes("experiment", 4, 1.0)
+    world.step()
+    grid = grid_module.grid_of(world, 0.0)
+    assert grid.gpus == world.datacenter.capacity == 66 + 2 * 8
+    for use in Use:
+        assert sum(cell.gpus for cell in grid.cells if cell.pool == use) == world.datacenter.capacity_of(use)
+        assert sum(getattr(cell, use) for cell in grid.cells) == world.datacenter.gpus_in_use(use)
+    assert all(cell.idle >= 0 for cell in grid.cells)
+
+
 def test_grid_shows_restarted_jobs_as_failed():
     world = World(small_lab(cluster__gpu_hours_between_failures=100.0), 1)
     seen = 0
