@@ -263,7 +263,7 @@ class Reservation:
             return UNBOUNDED
         if self._placement.has_one_speed:
             return self._window
-        return _max_work_before(self._since, self.at, self._window, self._placement.speed_of(allocation))
+        return max_work_before(self._since, self.at, self._window, self._placement.speed_of(allocation))
 
     def on_start(self, job: Job) -> None:
         """Handle the start of a job by backfill."""
@@ -286,7 +286,7 @@ def _max_duration_before(now: float, until: float) -> float:
     return min(duration, UNBOUNDED)
 
 
-def _max_work_before(now: float, until: float, window: float, speed: float) -> float:
+def max_work_before(now: float, until: float, window: float, speed: float) -> float:
     """Return ``window * speed``, reduced so that ``now + work / speed <= until`` holds in floating point."""
     work = min(window * speed, UNBOUNDED)
     while now + work / speed > until:

@@ -251,6 +251,10 @@ def test_inference_of_a_shared_pool_follows_its_nodes() -> None:
     assert (center.capacity, center.inference_gpus) == (40, 0)
     with pytest.raises(ValueError, match="number = 1 is more than inference has; allowed: at most 0 whole nodes"):
         center.retire_nodes("inference", 1)
+    center.add_nodes("inference", 1)
+    center.retire_nodes(SHARED, 1)
+    clock.advance(4)
+    assert (center.capacity, center.inference_gpus) == (40, 8)
 
 
 def test_pool_can_be_created_and_emptied_by_nodes() -> None:
@@ -320,6 +324,24 @@ def test_invalid_change_of_nodes_raises_and_changes_nothing(call: str, arguments
     assert center.capacity == 64 and center.gpus_in_use("training") == 16
 
 
+def test_undone_calls_in_the_instant_of_an_end_let_the_gang_continue() -> None:
+    """Tasks of an array on one gang leave one record; a dispatch between them would leave several."""
+    clock, center = datacenter(placement="flat", partitioning="priority", preemption=False)
+    gate, source = ComputeGate(center), TaskSource(gpus=64)
+
+    def undo(_: Any) -> None:
+        center.add_nodes(SHARED, 1)
+        gate.hold("experiment", "preempt")
+        center.retire_nodes(SHARED, 1)
+        gate.resume("experiment")
+
+    for hours in (0.25, 1.0, 1.25):
+        clock.timeout(hours).callbacks.append(undo)
+    center.submit_array("experiment", 5, source)
+    clock.advance(100)
+    assert source.over == 5 and len(center.records) == 1
+
+
 # Speeds
 
 
@@ -361,6 +383,20 @@ def test_progress_is_time_times_speed_across_moves() -> None:
     assert job.state == "running" and (job.remaining, job.speed, job.planned_end) == (2, 1, 4)
     clock.advance(10)
     assert (job.value.ended, job.value.held, job.value.done, job.value.processed) == (4, 32, 80, 80)
+
+
+def test_job_that_leaves_fast_nodes_continues_at_speed_1_after_a_change_of_the_cluster() -> None:
+    clock, gpus = cluster(gpus=8, placement="consolidated", restart_hours=0.0)
+    gpus.add_nodes(1, 4.0)
+    job = gpus.submit(8, 10.0)
+    clock.advance(2)
+    gpus.retire_nodes(1, 4.0)
+    clock.advance(2)
+    gpus.reconfigure(gpus.params.model_copy(update={"queue": "easy"}))
+    clock.advance(3)
+    gpus.submit(8, 5.0, priority=1)
+    clock.advance(50)
+    assert job.value.ended == 3 + 5 + 1
 
 
 def test_failure_on_fast_nodes_loses_the_work_since_the_last_checkpoint() -> None:

@@ -109,7 +109,7 @@ class Trial:
         self.processed: dict[int, float] = defaultdict(float)
         """Work of each job: GPU-hours × speed of its slowest node."""
         self.ceilings: dict[str, int] = {}
-        """GPUs that a limited use may hold: the limit, or more if jobs continued when it was ordered."""
+        """GPUs that a limited use may hold: the limit, or those it held when the limit was ordered."""
         self.ordered: set[str] = set()
         """Uses whose limit was ordered in this instant."""
         if starts_inference:
@@ -179,7 +179,6 @@ class Trial:
             self.center.reconfigure(self.params(settings))
         except ValueError:
             return
-        self.ordered |= set(self.ceilings)
 
     def advance(self, hours: float) -> None:
         until = self.clock.now + hours
@@ -231,7 +230,6 @@ class Trial:
                 self.ordered.discard(use)
                 self.ceilings[use] = max(limit, now)
             assert now <= self.ceilings[use]
-            self.ceilings[use] = max(limit, now)
 
     def finish(self) -> list[JobRecord]:
         """Resume all uses, give every use nodes for its jobs, let all jobs end, and compare the accounts."""

@@ -158,7 +158,8 @@ def test_grid_follows_nodes_that_are_added_and_retired(placement):
         world.datacenter.add_nodes(use, number, speed)
     world.step()
     world.datacenter.retire_nodes("experiment", 4, 1.0)
-    world.step()
+    while not world.datacenter.gpus_in_use("experiment"):
+        world.step()
     grid = grid_module.grid_of(world, 0.0)
     assert grid.gpus == world.datacenter.capacity == 66 + 2 * 8
     for use in Use:

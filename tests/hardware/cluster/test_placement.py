@@ -1,5 +1,6 @@
 """Tests of the placement of gangs on nodes, against a reference that searches all nodes."""
 
+import pickle
 from itertools import pairwise
 from typing import Any
 
@@ -235,6 +236,16 @@ def _check_probe_of_starts(pair: Pair, probe: FitProbe, gpus: int) -> None:
         if counts:
             probe.release(allocation)
             pair.reference.occupy(list(nodes_of(allocation)), sign=1)
+
+
+def test_node_runs_that_change_for_long_stay_small() -> None:
+    runs = NodeRuns()
+    runs.add(0, 1)
+    runs.add(10, 5)
+    for _ in range(5000):
+        runs.remove(12, 1)
+        runs.add(12, 1)
+    assert runs.runs() == [(0, 1), (10, 5)] and len(pickle.dumps(runs)) < 2000
 
 
 @examples(300)

@@ -14,7 +14,7 @@ from simpy import Event
 from hardware.cluster.cluster import GpuCluster, Job
 from hardware.cluster.first_fit import UNBOUNDED, FirstFitIndex
 from hardware.cluster.jobs import JobClass, nodes_of
-from hardware.cluster.queues import QUEUES
+from hardware.cluster.queues import QUEUES, max_work_before
 from sim.clock import Clock
 from tests.support.clusters import cluster
 from tests.support.properties import examples
@@ -210,6 +210,15 @@ def test_backfill_never_delays_the_head(asks: list[Ask], kind: tuple[str, float]
     for job in load.jobs:
         assert job.started is not None
         assert job.started <= promised.get(job.number, math.inf)
+
+
+@SETTINGS
+@given(st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0.01, 100))
+def test_longest_job_before_a_reservation_ends_in_time_at_any_speed(now: float, window: float, speed: float) -> None:
+    until = now + window
+    work = max_work_before(now, until, window, speed)
+    assert now + work / speed <= until
+    assert work >= window * speed * (1 - 1e-9) - 1e-9 * (1 + speed * until)
 
 
 @pytest.mark.parametrize("gone", [(1,), (2,), (1, 2, 3), (3, 2), (5, 4, 3, 2, 1), (2, 1)])
