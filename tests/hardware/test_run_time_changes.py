@@ -391,7 +391,6 @@ def test_job_that_leaves_fast_nodes_continues_at_speed_1_after_a_change_of_the_c
     job = gpus.submit(8, 10.0)
     clock.advance(2)
     gpus.retire_nodes(1, 4.0)
-    clock.advance(2)
     gpus.reconfigure(gpus.params.model_copy(update={"queue": "easy"}))
     clock.advance(3)
     gpus.submit(8, 5.0, priority=1)
