@@ -197,11 +197,11 @@ class GpuCluster(ClusterState):
         accounting.last_job += count
         array = JobArray(first, count, source, payload, owner, job_class, self._env.now)
         if self._held and use in self._held:
-            self._held[use].add_array(array)
+            self._held[use].add_arrays([array])
         elif not arrays or arrays[-1].job_class is job_class:
             arrays.append(array)
         else:
-            arrays.insert_ordered(array, self._queue)
+            arrays.insert_ordered([array], self._queue)
         if self._placement.free or self._preempts:
             self._schedule_dispatch()
         return array
@@ -271,7 +271,7 @@ class GpuCluster(ClusterState):
             use, priority = each.job_class.use, each.job_class.priority
             each.job_class = self._job_classes.get((use, priority)) or self._new_job_class(use, priority)
             if isinstance(each, JobArray):
-                self._wait_as_array(each)
+                self._wait_as_arrays(use, [each])
                 continue
             held = self._held.get(use)
             if held is not None and not ran:
@@ -284,13 +284,13 @@ class GpuCluster(ClusterState):
                 self._notifications.append((each, False))
         self._schedule_dispatch()
 
-    def _wait_as_array(self, array: JobArray) -> None:
-        """Add a job array to those that wait, at its place."""
-        held = self._held.get(array.job_class.use)
+    def _wait_as_arrays(self, use: str, arrays: list[JobArray]) -> None:
+        """Add job arrays of a use to those that wait, at their places."""
+        held = self._held.get(use)
         if held is None:
-            self._pending_arrays.insert_ordered(array, self._queue)
+            self._pending_arrays.insert_ordered(arrays, self._queue)
         else:
-            held.add_array(array)
+            held.add_arrays(arrays)
 
     # Changes of nodes and limits
 
@@ -443,8 +443,7 @@ class GpuCluster(ClusterState):
                 self._queue.push(job)
         else:
             self._hold(use, gpus, jobs, preempt)
-        for array in arrays:
-            self._wait_as_array(array)
+        self._wait_as_arrays(use, arrays)
         return True
 
     def _hold(self, use: str, gpus: int, waiting: list[Job], preempt: bool) -> None:

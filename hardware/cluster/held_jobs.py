@@ -39,9 +39,12 @@ class HeldJobs:
         """Return whether the next job of the first array comes before all others."""
         return self._line.needs_next_of(array)
 
-    def add_array(self, array: JobArray) -> None:
-        """Add a job array at its place."""
-        self.arrays.insert_ordered(array, self._line)
+    def add_arrays(self, arrays: list[JobArray]) -> None:
+        """Add job arrays at their places."""
+        if len(arrays) == 1 and (not self.arrays or self.arrays[-1].number < arrays[0].number):
+            self.arrays.append(arrays[0])
+        else:
+            self.arrays.insert_ordered(arrays, self._line)
 
     def cancel(self, job: Job) -> bool:
         """Remove a cancelled job; return False if it is not here."""

@@ -1,7 +1,7 @@
 """Keep the job arrays that wait, in the order of the queue discipline."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from hardware.cluster.job_arrays import JobArray
@@ -22,9 +22,9 @@ class JobSink(Protocol):
 class PendingArrays(deque[JobArray]):
     """Job arrays with waiting jobs, in the order of the queue discipline."""
 
-    def insert_ordered(self, array: JobArray, queue: QueueDiscipline) -> None:
-        """Add an array at its place in the order."""
-        self.append(array)
+    def insert_ordered(self, arrays: Iterable[JobArray], queue: QueueDiscipline) -> None:
+        """Add arrays at their places in the order."""
+        self.extend(arrays)
         ordered = sorted(self, key=lambda each: (queue.rank(each.job_class), each.number))
         self.clear()
         self.extend(ordered)

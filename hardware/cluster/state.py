@@ -66,6 +66,14 @@ class ClusterState:
         return self._placement.node_runs
 
     @property
+    def node_sizes(self) -> list[int]:
+        """GPUs of each node, by its number; 0 for numbers of retired nodes."""
+        sizes: list[int] = []
+        for run in self.node_runs:
+            sizes += [0] * (run.first - len(sizes)) + [run.gpus] * run.number
+        return sizes
+
+    @property
     def free_by_node(self) -> list[int]:
         """Free GPUs of each node, by its number; 0 for numbers of retired nodes. Flat placement has one node."""
         return list(self._placement.free_by_node)

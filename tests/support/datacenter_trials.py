@@ -279,6 +279,8 @@ def check_pool(pool: GpuCluster) -> None:
     assert all(held[node] <= gpus for node, gpus in sizes.items())
     assert sum(sizes.values()) == pool.capacity == pool.free + pool.in_use
     assert sum(held.values()) == pool.in_use
+    assert pool.node_sizes == [sizes.get(node, 0) for node in range(len(pool.node_sizes))]
+    assert sum(pool.node_sizes) == pool.capacity
     if pool.params.placement == "consolidated":
         free = pool.free_by_node
         assert all(free[node] == gpus - held[node] for node, gpus in sizes.items())
