@@ -7,11 +7,14 @@ mean 1. CPU time of both sides, which take turns. Exits with 1 if a limit is mis
   a unit of a ``Resource`` (first come, first served) or ``PriorityResource``, and leaves the same record.
 - *SimPy, bare loop*: no jobs and no records; each researcher uses the resource directly.
 - The C loop: the smallest possible program, with a heap of events and no records. This benchmark builds it.
+
+A further row compares the placement of a gang in pools of a million and of a thousand GPUs.
 """
 
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +23,7 @@ from rich.progress import track
 from benchmarks.heap_loop import HeapLoop, NoCompilerError, build
 from benchmarks.labs import GPUS, BareLoop, Callbacks, Discipline, Lab, Lots, Processes, run
 from benchmarks.ratio_table import Limit, Row, Side, at_least, at_most, cpu_seconds, show, take_turns
+from hardware.cluster.placement import Consolidated
 
 TURNS = 9
 WARM = 3.0
@@ -68,6 +72,47 @@ class LoopCase(NamedTuple):
 
 LOOP_CASES = (LoopCase(Lots, 10_000, at_most(25)), LoopCase(Callbacks, 10_000, None), LoopCase(Callbacks, 64, None))
 LOOP_JOBS, OWN_JOBS = 2_000_000, 50_000
+
+
+GANGS = (1, 8, 3, 64, 16, 5, 24, 2)
+"""Sizes of gangs in the pools of `used_pool` [GPUs]."""
+LARGE_POOL, SMALL_POOL = 1_000_000, 1_000
+PLACEMENTS = 20_000
+"""Gangs that are placed in one turn."""
+
+
+def used_pool(gpus: int) -> Consolidated:
+    """Return a pool of nodes of 8 GPUs in which gangs hold a part of the GPUs, with gaps between them."""
+    pool = Consolidated(gpus, 8)
+    held = []
+    for size in cycle(GANGS):
+        if pool.free < 0.3 * gpus:
+            break
+        held.append(pool.take(size))
+    for allocation in held[::2]:
+        if allocation is not None:
+            pool.release(allocation)
+    return pool
+
+
+def a_placement(pool: Consolidated) -> Side:
+    """Return a turn of a pool: gangs of several sizes are placed, tested for preemption and released."""
+
+    def place_gangs() -> None:
+        for size in islice(cycle(GANGS), PLACEMENTS):
+            allocation = pool.take(size)
+            assert allocation is not None, "the pool has room for one more gang"
+            pool.fit_probe(size).release(allocation)
+            pool.release(allocation)
+
+    return lambda: cpu_seconds(place_gangs) / PLACEMENTS
+
+
+def against_small_pool() -> Row:
+    """Compare the placement of a gang in a large pool with that in a small one."""
+    pair = take_turns(a_placement(used_pool(LARGE_POOL)), a_placement(used_pool(SMALL_POOL)), TURNS)
+    what = f"a gang placed, tested and released, {LARGE_POOL:,} GPUs: slower than with {SMALL_POOL:,}"
+    return Row(what, f"{1e6 * pair.ours:.2f} µs", f"{1e6 * pair.other:.2f} µs", pair.slower, at_most(3))
 
 
 def standing(lab: Callable[[int, Discipline], Lab], researchers: int, discipline: Discipline) -> Lab:
@@ -119,6 +164,7 @@ def against_c(case: LoopCase, loop: HeapLoop | str) -> Row:
 
 def rows() -> Iterator[Row]:
     """Measure all cases."""
+    yield against_small_pool()
     with tempfile.TemporaryDirectory() as folder:
         loop: HeapLoop | str
         try:

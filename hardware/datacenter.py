@@ -1,6 +1,8 @@
-"""Divide a fixed cluster between inference, experiments and training."""
+"""Divide a cluster between inference, experiments and training."""
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from simpy import Environment
@@ -9,7 +11,8 @@ from hardware.cluster.cluster import ClusterParams, DrainedJob, GpuCluster
 from hardware.cluster.job_arrays import JobArray, TaskSupplier
 from hardware.cluster.jobs import ClusterJobListener, Job, JobAccounting, JobRecord, SupportsStreams
 from hardware.cluster.placement import node_sizes
-from hardware.cluster.validation import check_jobs_fit, check_streams
+from hardware.cluster.state import capacity_after
+from hardware.cluster.validation import check_arrays_fit, check_jobs_fit, check_node_count, check_streams
 from hardware.uses import BACKGROUND, Use
 
 PRIORITIES: Final[dict[str, int]] = {Use.INFERENCE: 1, Use.EXPERIMENT: 0, Use.TRAINING: 2, BACKGROUND: 0}
@@ -22,7 +25,7 @@ SHARED: Final = "shared"
 
 
 def pool_sizes(params: ClusterParams) -> dict[str, int]:
-    """Return the pools and their GPUs, which add up to ``params.gpus``; empty pools are left out.
+    """Return the pools and their GPUs on day 0, which add up to ``params.gpus``; empty pools are left out.
 
     Under consolidated placement the borders between the shares are rounded to whole nodes. A smaller last node goes to
     experiments, or to the last use that has GPUs.
@@ -62,11 +65,33 @@ def _job_number(taken: DrainedJob) -> int:
     return taken[0].number
 
 
+def _number_of(job: Job) -> int:
+    return job.number
+
+
+def _standing_order(job: Job) -> tuple[bool, float, int]:
+    """Return the sort key of standing jobs that are kept first: running, on fast nodes, submitted early."""
+    return job.state != "running", -job.speed, job.number
+
+
+_POOL_ORDER: Final = (SHARED, *map(str, (Use.INFERENCE, Use.TRAINING, Use.EXPERIMENT)))
+"""Names of pools, as plain text, in the order of `Datacenter.pools`."""
+
+
+def _pool_name(use: str, params: ClusterParams) -> str:
+    """Return the name of the pool of a use; what is shared by all uses belongs to experiments in a divided cluster."""
+    if params.partitioning == "priority":
+        return SHARED
+    return str(Use.EXPERIMENT if use == SHARED else POOL_OF.get(use, use))
+
+
 class Datacenter:
-    """Run the uses of one fixed cluster on its pools.
+    """Run the uses of one cluster on its pools.
 
     With ``partitioning`` = static each use has a pool of its own. With ``partitioning`` = priority all uses share one
     pool, where training goes before inference and inference before experiments. Arguments as for GpuCluster.
+
+    ``params.gpus`` is the number of GPUs on day 0. Nodes that are added or retired later change the capacity.
     """
 
     def __init__(
@@ -80,21 +105,47 @@ class Datacenter:
         """Standing jobs by which inference holds its GPUs."""
         self._inference_started = False
         self._inference_watcher: ClusterJobListener | None = None
+        self._settled_inference_change = 0
+        """Number of nodes added for inference since day 0, less those retired, that the standing jobs follow."""
+        self._node_changes: dict[str, dict[float, int]] = {}
+        """Number of nodes added since day 0, less those retired, by use (or shared) and speed."""
+        self._limits: dict[str, int] = {}
+        """Limits of uses [GPUs]; only uses that have one."""
         self.params = params
         self.pools: dict[str, GpuCluster] = {}
         """Pools by use, or the one shared pool."""
         self._set_up(params)
 
     def _set_up(self, params: ClusterParams) -> None:
-        """Create or change the pools, which must be empty, by ``params``."""
+        """Create or change the pools, which must be free of jobs, by ``params``."""
         pools = self.pools
         self.params, self.pools = params, {}
-        for name, gpus in pool_sizes(params).items():
-            pool = pools.get(name)
-            if pool is None:
-                pool = GpuCluster(self._env, params, self._streams, self._hour, gpus, self._accounting)
-            pool.reconfigure(params, gpus)
-            self.pools[name] = pool
+        sizes, changes = pool_sizes(params), self._changes_by_pool(params)
+        for name in _POOL_ORDER:
+            if name in sizes or any(changes.get(name, {}).values()):
+                pool = pools.get(name) or self._new_pool(name, sizes.get(name, 0))
+                pool.reconfigure(params, sizes.get(name, 0), changes.get(name, {}))
+                pool.set_limits(self._limits)
+                self.pools[name] = pool
+
+    def _new_pool(self, name: str, gpus: int) -> GpuCluster:
+        pool = GpuCluster(self._env, self.params, self._streams, self._hour, gpus, self._accounting)
+        if name in (SHARED, Use.INFERENCE):
+            pool.call_before_settlement(self._settle_inference)
+        return pool
+
+    def _changes_by_pool(self, params: ClusterParams) -> dict[str, dict[float, int]]:
+        """Return the changes of the number of nodes since day 0 by pool and speed.
+
+        When a shared pool is divided, the nodes that were added for all uses go to experiments.
+        """
+        found: dict[str, dict[float, int]] = {}
+        for use, changes in self._node_changes.items():
+            name = _pool_name(use, params)
+            pool = found.setdefault(name, {})
+            for speed, number in changes.items():
+                pool[speed] = pool.get(speed, 0) + number
+        return found
 
     # Public interface
 
@@ -106,7 +157,7 @@ class Datacenter:
         Raises ValueError for an unknown use, for a use without GPUs, and for a job that its pool can never run.
         """
         pool = self.pool(use)
-        if pool is None:
+        if pool is None or not pool.capacity:
             raise ValueError(self._no_gpus_message(use))
         return pool.submit(gpus, length, owner=owner, use=use, priority=PRIORITIES[use], watcher=watcher)
 
@@ -118,12 +169,12 @@ class Datacenter:
         Raises ValueError for an unknown use and for a use without GPUs.
         """
         pool = self.pool(use)
-        if pool is None:
+        if pool is None or not pool.capacity:
             raise ValueError(self._no_gpus_message(use))
         return pool.submit_array(number, source, payload, owner=owner, use=use, priority=PRIORITIES[use])
 
     def _no_gpus_message(self, use: str) -> str:
-        return f"there are no GPUs for {use}: its share of {self.params.gpus} comes to none"
+        return f"there are no GPUs for {use}: its share of {self.capacity} comes to none"
 
     def cancel(self, job: Job) -> bool:
         """End a waiting or running job now; return False if it was over already."""
@@ -138,7 +189,8 @@ class Datacenter:
         """
         self._inference_started = True
         self._inference_watcher = watcher
-        self._start_inference_jobs(inference_node_sizes(self.params))
+        self._settled_inference_change = self._inference_change
+        self._start_inference_jobs(self._inference_sizes(self.params))
 
     def reconfigure(self, params: ClusterParams) -> None:
         """Change the parameters of the cluster now, as ``GpuCluster.reconfigure``; jobs move to their new pools.
@@ -150,7 +202,8 @@ class Datacenter:
             return
         check_streams(params, self._streams)
         self._check_jobs_fit(params)
-        missing = self._cancel_surplus(inference_node_sizes(params)) if self._inference_started else []
+        missing = self._cancel_surplus(self._inference_sizes(params)) if self._inference_started else []
+        self._settled_inference_change = self._inference_change
         taken = sorted((each for pool in self.pools.values() for each in pool.drain()), key=_job_number)
         self._set_up(params)
         for each, ran in taken:
@@ -160,15 +213,117 @@ class Datacenter:
         self._start_inference_jobs(missing)
 
     def _check_jobs_fit(self, params: ClusterParams) -> None:
-        """Raise ValueError if a job other than those of inference could never start again."""
-        sizes = pool_sizes(params)
+        """Raise ValueError if a job other than those of inference could never start again, or if nodes are missing."""
+        sizes, changes = pool_sizes(params), self._changes_by_pool(params)
+        for name, by_speed in changes.items():
+            for speed, number in by_speed.items():
+                there = sizes.get(name, 0) // params.gpus_per_node if speed == 1 else 0
+                if there + number < 0:
+                    raise ValueError(
+                        f"the pool {name} would have {there + number} nodes of speed {speed:g}, because "
+                        f"{-number} were retired; allowed: 0 or more. Give it a larger share of the GPUs of day 0"
+                    )
+        capacity = {
+            name: capacity_after(params, sizes.get(name, 0), changes.get(name, {})) for name in (*sizes, *changes)
+        }
         standing = {job.number for job in self._inference_jobs}
-        for use in [array.job_class.use for pool in self.pools.values() for array in pool.pending_arrays]:
-            if not (SHARED in sizes or use in sizes):
-                raise ValueError(f"jobs for {use} wait, and there would be no GPUs for them")
+        for array in [array for pool in self.pools.values() for array in pool.pending_arrays]:
+            check_arrays_fit([array], capacity.get(_pool_name(array.job_class.use, params), 0))
         for job in [job for pool in self.pools.values() for job in pool.jobs()]:
             if job.number not in standing:
-                check_jobs_fit([job], params, sizes.get(SHARED) or sizes.get(POOL_OF.get(job.use, job.use), 0))
+                check_jobs_fit([job], params, capacity.get(_pool_name(job.use, params), 0))
+
+    # Nodes
+
+    def add_nodes(self, use: str, number: int, speed: float = 1.0) -> None:
+        """Add nodes of ``gpus_per_node`` GPUs to the pool of a use, which are used from this instant on.
+
+        ``use`` may be `SHARED` if all uses share one pool. Nodes that are added for inference get a standing job each,
+        in a shared pool, too. No job moves. ``speed`` is relative to the nodes of day 0.
+
+        Calls take effect together at the end of the instant: those that cancel out have no effect. Raises ValueError
+        for an unknown use, a number below 1, and a speed that is not above 0.
+        """
+        name = self._pool_of_nodes(use)
+        pool = self.pools.get(name)
+        if pool is None:
+            pool = self._new_pool(name, 0)
+            pool.set_limits(self._limits)
+            pool.add_nodes(number, speed)
+            pools = {**self.pools, name: pool}
+            self.pools = {each: pools[each] for each in _POOL_ORDER if each in pools}
+        else:
+            pool.add_nodes(number, speed)
+        self._record_nodes(use, pool, {float(speed): int(number)})
+
+    def retire_nodes(self, use: str, number: int, speed: float | None = None) -> None:
+        """Retire nodes of the pool of a use in this instant: those of a speed, or the slowest.
+
+        Jobs on retired nodes return to their places in the queue, without loss or restart; see
+        ``GpuCluster.retire_nodes``. Nodes that are retired for inference end a standing job each. Its listener is
+        notified that the job stopped.
+
+        Raises ValueError, before it changes anything, for an unknown use, a number below 1 and more nodes than there
+        are. Raises it also if a job other than those of inference could never start again.
+        """
+        name = self._pool_of_nodes(use)
+        pool = self.pools.get(name)
+        if pool is None:
+            raise ValueError(self._no_gpus_message(use))
+        if use == Use.INFERENCE:
+            there = self._inference_sizes(self.params).count(self.params.gpus_per_node)
+            if check_node_count(number) > there:
+                raise ValueError(
+                    f"number = {number} is more than inference has; allowed: at most {there} whole nodes. "
+                    "Retire fewer nodes"
+                )
+        before = dict(pool.node_changes)
+        pool.retire_nodes(number, speed, {job.number for job in self._inference_jobs})
+        changes = {each: count - before.get(each, 0) for each, count in pool.node_changes.items()}
+        self._record_nodes(use, pool, changes)
+
+    def _pool_of_nodes(self, use: str) -> str:
+        """Return the name of the pool of a use, or of the shared one. Raises ValueError if there is no such use."""
+        if use != SHARED or self.params.partitioning != "priority":
+            self.pool(use)
+        return _pool_name(use, self.params)
+
+    def _record_nodes(self, use: str, pool: GpuCluster, changes: Mapping[float, int]) -> None:
+        recorded = self._node_changes.setdefault(str(use), {})
+        for speed, number in changes.items():
+            recorded[speed] = recorded.get(speed, 0) + number
+        if use == Use.INFERENCE and self._inference_started:
+            pool.update_settlement(other_changes=self._inference_change != self._settled_inference_change)
+
+    def _inference_sizes(self, params: ClusterParams) -> list[int]:
+        """Return the GPUs of each node that inference holds, with the nodes added and retired since day 0."""
+        sizes = inference_node_sizes(params)
+        change, size = self._inference_change, params.gpus_per_node
+        whole = max(0, sizes.count(size) + change)
+        return [*[size] * whole, *(gpus for gpus in sizes if gpus != size)]
+
+    @property
+    def _inference_change(self) -> int:
+        """Number of nodes added for inference since day 0, less those retired."""
+        return sum(self._node_changes.get(Use.INFERENCE, {}).values())
+
+    def _settle_inference(self) -> None:
+        """Let the standing jobs follow the nodes that were added or retired for inference in this instant.
+
+        Jobs that wait are cancelled first, then those on slow nodes, then the latest. So their nodes are free when
+        nodes are retired.
+        """
+        if not self._inference_started or self._inference_change == self._settled_inference_change:
+            return
+        self._settled_inference_change = self._inference_change
+        running = [job for job in self._inference_jobs if job.state == "running"]
+        self._inference_jobs.sort(key=_standing_order)
+        missing = self._cancel_surplus(self._inference_sizes(self.params))
+        self._inference_jobs.sort(key=_number_of)
+        self._start_inference_jobs(missing)
+        for job in running:
+            if job.triggered and job.watcher is not None:
+                job.watcher.job_stopped(job)
 
     def _start_inference_jobs(self, blocks: list[int]) -> None:
         for gpus in blocks:
@@ -177,15 +332,34 @@ class Datacenter:
 
     def _cancel_surplus(self, wanted: list[int]) -> list[int]:
         """Cancel standing jobs of unwanted node sizes; return the node sizes that are missing."""
-        missing, kept = list(wanted), []
+        missing, kept = Counter(wanted), []
         for job in self._inference_jobs:
-            if job.state != "over" and job.gpus in missing:
-                missing.remove(job.gpus)
+            if job.state != "over" and missing[job.gpus]:
+                missing[job.gpus] -= 1
                 kept.append(job)
             else:
                 self.cancel(job)
         self._inference_jobs = kept
-        return missing
+        return list(missing.elements())
+
+    # Limits
+
+    def limit_use(self, use: str, gpus: int | None, preempt: bool = False) -> None:
+        """Limit a use to ``gpus`` GPUs, None for no limit; see ``GpuCluster.limit_use`` and :class:`ComputeGate`.
+
+        Raises ValueError for an unknown use.
+        """
+        pool = self.pool(use)
+        self._limits.pop(use, None)
+        if gpus is not None:
+            self._limits[str(use)] = gpus
+        if pool is not None:
+            pool.limit_use(str(use), gpus, preempt)
+
+    def limit_of(self, use: str) -> int | None:
+        """Return the limit of a use [GPUs]; None if it has none. Raises ValueError for an unknown use."""
+        self.pool(use)
+        return self._limits.get(use)
 
     # State
 
@@ -208,7 +382,23 @@ class Datacenter:
         """Return the pool of a use; None if it has no GPUs."""
         if use not in PRIORITIES:
             raise ValueError(f"no use {use!r} of the cluster: there are {', '.join(PRIORITIES)}")
-        return self.pools.get(SHARED) or self.pools.get(POOL_OF.get(use, use))
+        return self.pools.get(_pool_name(use, self.params))
+
+    @property
+    def capacity(self) -> int:
+        """Number of GPUs of all pools now; ``params.gpus`` is their number on day 0."""
+        return sum(pool.capacity for pool in self.pools.values())
+
+    def capacity_of(self, use: str) -> int:
+        """Return the number of GPUs of the pool of a use now; 0 if it has no pool."""
+        pool = self.pool(use)
+        return 0 if pool is None else pool.capacity
+
+    @property
+    def speed_range(self) -> tuple[float, float]:
+        """The lowest and the highest speed of any nodes since day 0."""
+        speeds = [1.0, *(speed for changes in self._node_changes.values() for speed in changes)]
+        return min(speeds), max(speeds)
 
     def largest_gang(self, use: str) -> int:
         """Return the maximum number of GPUs of one gang of a use; 0 if it has no pool."""
@@ -225,6 +415,6 @@ class Datacenter:
         return self._accounting.gpu_time(use, self._env.now)
 
     def jobs_waiting(self, use: str) -> int:
-        """Return the number of waiting jobs of a use; in a shared pool the cost is proportional to the queue."""
+        """Return the number of waiting jobs of a use, held ones included; costs the queue in a shared pool."""
         pool = self.pool(use)
         return 0 if pool is None else pool.jobs_waiting(use)

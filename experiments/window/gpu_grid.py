@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.cohort.cohort import Cohort
@@ -113,7 +116,7 @@ def owner_of(job: Job) -> str:
 
 def placed_gpus(job: Job) -> PlacedGpus:
     """Return a running job as plain values."""
-    past, until = job.past, job.started_at + job.remaining
+    past, until = job.past, job.planned_end
     return PlacedGpus(
         job.number,
         job.use,
@@ -147,16 +150,19 @@ def _cell_count(gpus: int, size: int) -> int:
 
 def _cells(world: World, name: str, pool: GpuCluster, nodes_per_cell: int, since: float) -> Iterator[GpuCell]:
     """Build the cells of one pool, each of ``nodes_per_cell`` nodes."""
-    size = world.scenario.cluster.gpus_per_node * nodes_per_cell
-    tallies = [_CellTally(min(size, pool.capacity - first)) for first in range(0, pool.capacity, size)]
-    running = [job for job in pool.jobs() if job.allocation]
     flat = world.scenario.cluster.placement == "flat"
-    for job, seats in _unplaced_spans(running) if flat else ((job, job.allocation) for job in running):
+    size = world.scenario.cluster.gpus_per_node * nodes_per_cell
+    nodes = _NodeCells(pool, nodes_per_cell)
+    sizes = [min(size, pool.capacity - first) for first in range(0, pool.capacity, size)] if flat else nodes.sizes()
+    tallies = [_CellTally(gpus) for gpus in sizes]
+    running = [job for job in pool.jobs() if job.allocation]
+    spans = _unplaced_spans(running) if flat else ((job, 0) for job in running)
+    for job, first_gpu in spans:
         column = "failed" if _restarted_since(job, since) else job.use
         shown = None if job.use == "inference" else placed_gpus(job)
         before = None
-        for node, gpus in _split_span(seats, size) if flat else seats:
-            tally = tallies[node if flat else node // nodes_per_cell]
+        for cell, gpus in _split_span(first_gpu, job.gpus, size) if flat else nodes.cells_of(job):
+            tally = tallies[cell]
             tally.held[column] += gpus
             if shown is None or tally is before:
                 continue
@@ -169,18 +175,43 @@ def _cells(world: World, name: str, pool: GpuCluster, nodes_per_cell: int, since
         yield tally.cell(_cell_name(name, at, len(tallies), nodes_per_cell, flat), name)
 
 
-def _unplaced_spans(jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[tuple[int, int], ...]]]:
-    """Assign consecutive GPUs to jobs without nodes: (first GPU, GPUs)."""
+class _NodeCells:
+    """The cells of the nodes of a pool: ``nodes_per_cell`` nodes each, in the order of their numbers."""
+
+    def __init__(self, pool: GpuCluster, nodes_per_cell: int) -> None:
+        self._nodes_per_cell = nodes_per_cell
+        self._runs = pool.node_runs
+        self._places = [0, *accumulate(run.number for run in self._runs)]
+        """Place of the first node of each run among the nodes of the pool, from 0."""
+
+    def sizes(self) -> list[int]:
+        """Return the GPUs of each cell."""
+        sizes = [0] * math.ceil(self._places[-1] / self._nodes_per_cell)
+        for place, run in zip(self._places[:-1], self._runs, strict=True):
+            for cell, number in _split_span(place, run.number, self._nodes_per_cell):
+                sizes[cell] += number * run.gpus
+        return sizes
+
+    def cells_of(self, job: Job) -> Iterator[tuple[int, int]]:
+        """Return the cells in which a job holds GPUs: (cell, GPUs)."""
+        for first, number, gpus in job.allocation:
+            at = bisect_right(self._runs, first, key=itemgetter(0)) - 1
+            place = self._places[at] + first - self._runs[at].first
+            for cell, nodes in _split_span(place, number, self._nodes_per_cell):
+                yield cell, nodes * gpus
+
+
+def _unplaced_spans(jobs: Iterable[Job]) -> Iterator[tuple[Job, int]]:
+    """Assign consecutive GPUs to jobs without nodes: (job, its first GPU)."""
     first = 0
     for job in jobs:
-        yield job, ((first, job.gpus),)
+        yield job, first
         first += job.gpus
 
 
-def _split_span(seats: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int]]:
-    """Split a span of GPUs at the borders of cells: (cell, GPUs)."""
-    ((first, gpus),) = seats
-    end = first + gpus
+def _split_span(first: int, number: int, size: int) -> Iterator[tuple[int, int]]:
+    """Split consecutive GPUs or nodes at the borders of cells: (cell, GPUs or nodes)."""
+    end = first + number
     while first < end:
         cell = first // size
         here = min(end, (cell + 1) * size) - first

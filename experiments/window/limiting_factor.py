@@ -207,7 +207,7 @@ def _describe_training_run(world: World) -> str:
         return "the next run starts when enough software waits"
     if not jobs[0].allocation:
         return f"the next run waits for {jobs[0].gpus:,} GPUs"
-    return f"the run on {jobs[0].gpus:,} GPUs ends on day {format_count(round(jobs[0].started_at + jobs[0].remaining))}"
+    return f"the run on {jobs[0].gpus:,} GPUs ends on day {format_count(round(jobs[0].planned_end))}"
 
 
 _DESCRIPTIONS = {

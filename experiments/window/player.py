@@ -527,7 +527,7 @@ def _branch_error(world: World, sentence: str) -> str:
     job = next(each for each in jobs if each.number == number)
     what = "a training run" if job.use == "training" else "an experiment"
     state = "waits for" if not job.allocation else "holds"
-    then = f", or branch after day {job.started_at + job.remaining:,.1f}, when it ends" if job.allocation else ""
+    then = f", or branch after day {job.planned_end:,.1f}, when it ends" if job.allocation else ""
     return f"{what} {state} {gpus:,} GPUs and could have at most {most:,}; give its pool more GPUs{then}"
 
 

@@ -3,16 +3,20 @@
 The cluster dispatches once per instant, after all other events of that instant. GPUs are released in the event that
 ends, cancels, fails or preempts a job. The cluster has callbacks and no generators, so it can be pickled together
 with its clock and everything that is scheduled.
+
+Nodes can be added and retired, and the jobs of a use limited. Such changes are *settled* once per instant, before the
+dispatch: changes that cancel out within an instant have no effect.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from simpy import Environment, Event
 from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
+from hardware.cluster.held_jobs import HeldJobs
 from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier
 from hardware.cluster.jobs import (
     Allocation,
@@ -28,11 +32,20 @@ from hardware.cluster.jobs import (
     SupportsStreams,
 )
 from hardware.cluster.params import ClusterParams
-from hardware.cluster.preemption import victims
+from hardware.cluster.preemption import preemption_order, victims
 from hardware.cluster.queues import BackfillQueue, QueueDiscipline
 from hardware.cluster.reliability import checkpoint_interval
-from hardware.cluster.state import ClusterState
-from hardware.cluster.validation import check_jobs_fit, check_queue_class, check_streams, explain_rejection, whole_count
+from hardware.cluster.state import ClusterState, capacity_after
+from hardware.cluster.validation import (
+    check_arrays_fit,
+    check_jobs_fit,
+    check_node_count,
+    check_node_speed,
+    check_queue_class,
+    check_streams,
+    explain_rejection,
+    whole_count,
+)
 from hardware.simpy_clock import discard_events
 
 __all__ = ["ClusterJobListener", "ClusterParams", "GpuCluster", "Job", "JobRecord", "SupportsStreams"]
@@ -77,6 +90,7 @@ class GpuCluster(ClusterState):
         self._dispatch_event = DispatchEvent(env)
         self._dispatch_calls: list[Callable[[Any], None]] = [self._on_dispatch]
         self._dispatch_due = False
+        self._changes.calls = [self._on_settlement]
         self._notifications: list[tuple[Job, bool]] = []
         """(job, True for started or False for stopped): for the listeners, after the dispatch."""
         self._configure(params, params.gpus if gpus is None else gpus)
@@ -92,6 +106,7 @@ class GpuCluster(ClusterState):
         self._mtbf = params.gpu_hours_between_failures * self._hour
         self._gangs_persist = not self._mtbf and not self._queue.orders_by_length
         """Whether a gang may continue with the next job of an array: no checkpoint, and no other job goes first."""
+        self._settle_nodes()
 
     # Public interface
 
@@ -106,7 +121,7 @@ class GpuCluster(ClusterState):
         watcher: ClusterJobListener | None = None,
         expected: float | None = None,
     ) -> Job:
-        """Submit a job of ``gpus`` GPUs for ``length`` of clock time; the job returned is an event.
+        """Submit a job of ``gpus`` GPUs for ``length`` of clock time at speed 1; the job returned is an event.
 
         Length 0 is allowed. Infinite length is a standing job: it ends only by ``cancel``, and failures do not affect
         it because it has no work to lose. ``watcher`` is notified when the job gets or loses its GPUs. ``expected`` is
@@ -131,7 +146,10 @@ class GpuCluster(ClusterState):
         else:
             job = EstimatedJob(env, number, job_class, gpus, length, owner, watcher, now)
             job.set_expected(expected)
-        if self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._displaced_head(job)):
+        if self._held and use in self._held:
+            self._held[use].push(job)
+            self._schedule_dispatch()
+        elif self._queue.push(job) and (gpus <= self._placement.free or self._preempts or self._displaced_head(job)):
             self._schedule_dispatch()
         return job
 
@@ -178,10 +196,12 @@ class GpuCluster(ClusterState):
         first = accounting.last_job + 1
         accounting.last_job += count
         array = JobArray(first, count, source, payload, owner, job_class, self._env.now)
-        if not arrays or arrays[-1].job_class is job_class:
+        if self._held and use in self._held:
+            self._held[use].add_arrays([array])
+        elif not arrays or arrays[-1].job_class is job_class:
             arrays.append(array)
         else:
-            arrays.insert_ordered(array, self._queue)
+            arrays.insert_ordered([array], self._queue)
         if self._placement.free or self._preempts:
             self._schedule_dispatch()
         return array
@@ -193,10 +213,14 @@ class GpuCluster(ClusterState):
             return False
         if state == "running":
             job.record_interruption(self._release(job, now))
+            self._end_admission(job)
         else:
             job.cancelled = True
-            self._queue.remove(job)
-        if job.interruptions:
+            held = self._held.get(job.use)
+            if held is None or not held.cancel(job):
+                self._queue.remove(job)
+                self._end_admission(job)
+        if job.interruptions and job.length < math.inf:
             self._discard_ends(job)
         record = job.record(now, "cancelled")
         self.records.append(record)
@@ -218,19 +242,23 @@ class GpuCluster(ClusterState):
         """Remove the ends of a cancelled job from the clock, which would otherwise run on to them."""
         discard_events(self._env, lambda event: isinstance(event, AllocationEnd) and event.job is job)
 
-    def reconfigure(self, params: ClusterParams, gpus: int | None = None) -> None:
-        """Change parameters or size of the pool now.
+    def reconfigure(
+        self, params: ClusterParams, gpus: int | None = None, node_changes: Mapping[float, int] | None = None
+    ) -> None:
+        """Change parameters, size on day 0 or later changes of the number of nodes of the pool now.
 
         Running jobs return to their places in the queue, without loss or restart. They are dispatched again in
         this instant. A call without a change has no effect. Raises ValueError, before it changes anything, if a waiting
         or running job is larger than the new pool allows.
         """
         size = params.gpus if gpus is None else gpus
-        if (params, size) == (self.params, self.capacity):
+        changes = self.node_changes if node_changes is None else dict(node_changes)
+        if (params, size, changes) == (self.params, self._changes.initial_gpus, self.node_changes):
             return
         check_streams(params, self._streams)
-        check_jobs_fit(self.jobs(), params, size)
+        check_jobs_fit(self.jobs(), params, capacity_after(params, size, changes))
         taken = self.drain()
+        self._changes.nodes = changes
         self._configure(params, size)
         self.requeue_all(taken)
 
@@ -243,6 +271,7 @@ class GpuCluster(ClusterState):
                 job.record_interruption(self._release(job, now))
         arrays = self.pending_arrays
         self._pending_arrays.clear()
+        self._held = {use: HeldJobs(held.limit, 0) for use, held in self._held.items()}
         self._new_queue()
         return [*taken, *((array, False) for array in arrays)]
 
@@ -252,12 +281,219 @@ class GpuCluster(ClusterState):
             use, priority = each.job_class.use, each.job_class.priority
             each.job_class = self._job_classes.get((use, priority)) or self._new_job_class(use, priority)
             if isinstance(each, JobArray):
-                self._pending_arrays.insert_ordered(each, self._queue)
+                self._wait_as_arrays(use, [each])
                 continue
+            held = self._held.get(use)
+            if held is not None and not ran:
+                held.push(each)
+                continue
+            if held is not None:
+                held.admitted += each.gpus
             self._queue.push(each)
             if ran and each.watcher is not None:
                 self._notifications.append((each, False))
         self._schedule_dispatch()
+
+    def _wait_as_arrays(self, use: str, arrays: list[JobArray]) -> None:
+        """Add job arrays of a use to those that wait, at their places."""
+        held = self._held.get(use)
+        if held is None:
+            self._pending_arrays.insert_ordered(arrays, self._queue)
+        else:
+            held.add_arrays(arrays)
+
+    # Changes of nodes and limits
+
+    def add_nodes(self, number: int, speed: float = 1.0) -> None:
+        """Add nodes of ``gpus_per_node`` GPUs, which are used from this instant on; no job moves.
+
+        ``speed`` is relative to the nodes of day 0. A gang runs at the speed of its slowest node. Raises ValueError if
+        ``number`` is not a whole number of at least 1, or if ``speed`` is not a finite number above 0.
+        """
+        number, speed = check_node_count(number), check_node_speed(speed)
+        nodes = self._changes.nodes
+        nodes[speed] = nodes.get(speed, 0) + number
+        self._set_capacity()
+        self.update_settlement()
+
+    def retire_nodes(self, number: int, speed: float | None = None, leaving: Collection[int] = ()) -> None:
+        """Retire nodes of one speed, or of the slowest ones, in this instant.
+
+        Free nodes are retired first, and those with the highest numbers first. Jobs on retired nodes return to their
+        places in the queue, without loss or restart; no other job moves. With flat placement, which has no nodes, the
+        jobs that would be preempted first return until enough GPUs are free. ``leaving``: numbers of jobs that the
+        caller cancels in this instant.
+
+        Raises ValueError, before it changes anything, if there are fewer nodes, or if another job could never start
+        again. A smaller last node cannot be retired.
+        """
+        number = check_node_count(number)
+        there = self.nodes_by_speed()
+        if speed is not None:
+            there = {check_node_speed(speed): there.get(speed, 0)}
+        if number > sum(there.values()):
+            which = "" if speed is None else f" of speed {speed:g}"
+            raise ValueError(
+                f"number = {number} is more than there are; allowed: at most {sum(there.values())} whole nodes{which}. "
+                "Retire fewer nodes"
+            )
+        changes = dict(self.node_changes)
+        for each in sorted(there):
+            here = min(number, there[each])
+            changes[each] = changes.get(each, 0) - here
+            number -= here
+        gpus = capacity_after(self.params, self._changes.initial_gpus, changes)
+        check_jobs_fit((job for job in self.jobs() if job.number not in leaving), self.params, gpus)
+        check_arrays_fit(self.pending_arrays, gpus)
+        self._changes.nodes = changes
+        self._set_capacity()
+        self.update_settlement()
+
+    def limit_use(self, use: str, gpus: int | None, preempt: bool = False) -> None:
+        """Limit the jobs of a use that wait in the queue or run to ``gpus`` GPUs together; None: no limit.
+
+        The other jobs of the use wait before the queue, in order of submission, and block no other use. Running jobs
+        beyond the limit continue, or are preempted, the latest start first, if ``preempt``. The last call for a use
+        counts in each instant.
+        """
+        self._changes.limits[use] = (gpus, preempt)
+        self.update_settlement()
+
+    def set_limits(self, limits: Mapping[str, int]) -> None:
+        """Set the limits of all uses of a pool without jobs."""
+        self._held = {use: HeldJobs(gpus, 0) for use, gpus in limits.items()}
+
+    def call_before_settlement(self, function: Callable[[], None]) -> None:
+        """Call a function before each settlement of changes, once in an instant."""
+        self._changes.before_settlement = function
+
+    def update_settlement(self, other_changes: bool | None = None) -> None:
+        """Schedule the settlement after all other events of this instant, or discard it if the changes cancel out.
+
+        ``other_changes``: whether the function that is called before the settlement has work to do, if that changed.
+        """
+        if other_changes is not None:
+            self._changes.others = other_changes
+        scheduled = self._changes.event
+        if not self._changes_anything():
+            self._changes.event = None
+            if scheduled is not None:
+                discard_events(self._env, lambda event: event is scheduled)
+        elif scheduled is None:
+            self._changes.event = event = DispatchEvent(self._env)
+            event.callbacks = self._changes.calls
+            self._env.schedule(event, DISPATCH_PRIORITY)
+
+    def _changes_anything(self) -> bool:
+        """Return whether the changes of this instant differ from the present state."""
+        changes = self._changes
+        return (
+            changes.others
+            or any(changes.unsettled_nodes().values())
+            or any(self._changes_limit(use, *order) for use, order in changes.limits.items())
+        )
+
+    def _changes_limit(self, use: str, gpus: int | None, preempt: bool) -> bool:
+        """Return whether an order differs from the present limit of a use, or may preempt jobs for it."""
+        held = self._held.get(use)
+        return gpus != (None if held is None else held.limit) or (preempt and held is not None)
+
+    def _on_settlement(self, event: Event) -> None:
+        if event is self._changes.event and self._settle():
+            self._schedule_dispatch()
+
+    def _settle(self) -> bool:
+        """Apply the changes of this instant; return whether there are any."""
+        pending = self._changes
+        if pending.before_settlement is not None:
+            pending.before_settlement()
+        pending.others, pending.event = False, None
+        changed = self._settle_nodes()
+        orders, pending.limits = pending.limits, {}
+        for use, (gpus, preempt) in orders.items():
+            changed = self._settle_limit(use, gpus, preempt) or changed
+        return changed
+
+    def _settle_nodes(self) -> bool:
+        """Add and retire nodes of the placement; return whether there are any."""
+        changes = self._changes.unsettled_nodes()
+        self._changes.settled_nodes = dict(self._changes.nodes)
+        for speed, number in changes.items():
+            if number > 0:
+                self._placement.add_nodes(number, speed)
+        for speed, number in changes.items():
+            if number < 0:
+                self._retire_now(-number, speed)
+        return any(changes.values())
+
+    def _retire_now(self, number: int, speed: float) -> None:
+        """Return the jobs on nodes that are retired to the queue, and retire the nodes."""
+        plan, now = self._placement.plan_retirement(number, speed), self._env.now
+        running = [job for job_class in self._job_classes.values() for job in job_class.jobs]
+        for job in sorted(running, key=preemption_order):
+            if plan.displaces(job.allocation):
+                job.record_interruption(self._release(job, now))
+                self._queue.push(job)
+                if job.watcher is not None:
+                    self._notifications.append((job, False))
+        self._placement.retire_nodes(number, speed, plan)
+
+    def _settle_limit(self, use: str, gpus: int | None, preempt: bool) -> bool:
+        """Change the limit of a use; return whether that may change anything."""
+        if not self._changes_limit(use, gpus, preempt):
+            return False
+        held = self._held.get(use)
+        jobs, arrays = self._withdraw(use)
+        if held is not None:
+            del self._held[use]
+            more_jobs, more_arrays = held.take_all()
+            jobs, arrays = jobs + more_jobs, arrays + more_arrays
+        if gpus is None:
+            for job in sorted(jobs, key=_number_of):
+                self._queue.push(job)
+        else:
+            self._hold(use, gpus, jobs, preempt)
+        self._wait_as_arrays(use, arrays)
+        return True
+
+    def _hold(self, use: str, gpus: int, waiting: list[Job], preempt: bool) -> None:
+        """Limit a use; preempt running jobs beyond the limit if ``preempt``."""
+        now = self._env.now
+        running = [job for job_class in self._job_classes.values() if job_class.use == use for job in job_class.jobs]
+        held = self._held[use] = HeldJobs(gpus, sum(job.gpus for job in running))
+        for job in sorted(running, key=preemption_order) if preempt else []:
+            if held.admitted <= gpus:
+                break
+            held.admitted -= job.gpus
+            self._record_preemption(job, now)
+            waiting.append(job)
+        for job in sorted(waiting, key=_number_of):
+            held.push(job)
+
+    def _withdraw(self, use: str) -> tuple[list[Job], list[JobArray]]:
+        """Remove and return the jobs and job arrays of a use that wait in the queue."""
+        jobs = [job for job in self._queue if job.use == use]
+        if jobs:
+            others = sorted((job for job in self._queue if job.use != use), key=_number_of)
+            self._new_queue()
+            for job in others:
+                self._queue.push(job)
+            if self._backfill_queue is not None:
+                for job_class in self._job_classes.values():
+                    for job in job_class.jobs:
+                        self._backfill_queue.on_start(job, job.ends)
+        arrays = [array for array in self._pending_arrays if array.job_class.use == use]
+        if arrays:
+            others_of = [array for array in self._pending_arrays if array.job_class.use != use]
+            self._pending_arrays.clear()
+            self._pending_arrays.extend(others_of)
+        return jobs, arrays
+
+    def _end_admission(self, job: Job) -> None:
+        """Free the part of the limit of its use that a job took, which is over."""
+        held = self._held.get(job.use)
+        if held is not None:
+            held.admitted -= job.gpus
 
     # Dispatch
 
@@ -268,21 +504,29 @@ class GpuCluster(ClusterState):
 
     def _schedule_dispatch(self) -> None:
         """Schedule a dispatch after all other events of this instant."""
-        if not self._dispatch_due and (self._queue.head is not None or self._pending_arrays):
+        if not self._dispatch_due and (
+            self._queue.head is not None or self._pending_arrays or (self._held and any(self._held.values()))
+        ):
             self._dispatch_due = True
             self._dispatch_event.callbacks = self._dispatch_calls
             self._env.schedule(self._dispatch_event, DISPATCH_PRIORITY)
 
     def _on_dispatch(self, _: Event) -> None:
         self._dispatch_due = False
-        self._dispatch(self._env.now)
+        if self._changes.event is not None and self._settle():
+            self._schedule_dispatch()  # after the events that the settlement has scheduled
+        else:
+            self._dispatch(self._env.now)
 
     def _dispatch(self, now: float) -> None:
-        queue, placement = self._queue, self._placement
+        queue, placement, preempts = self._queue, self._placement, self._preempts
+        arrays, held = self._pending_arrays, self._held
         job = queue.head
-        while placement.free or self._preempts:
-            if self._pending_arrays:
-                self._pending_arrays.materialize_visible(
+        while placement.free or preempts:
+            if held:
+                self._admit_held()
+            if arrays:
+                arrays.materialize_visible(
                     queue, self._env, self.largest_gang, self._checkpoint_time if self._mtbf else None
                 )
             if (job := queue.head) is None:
@@ -290,13 +534,20 @@ class GpuCluster(ClusterState):
             allocation = placement.take(job.gpus)
             if allocation is not None:
                 queue.remove(job)
-            elif not self._preempts or (allocation := self._preempt_for(job)) is None:
+            elif not preempts or (allocation := self._preempt_for(job)) is None:
                 break
             self._start(job, allocation, now)
         if job is not None and placement.free and self._backfill_queue is not None:
             self._backfill(self._backfill_queue, now)
         if self._notifications:
             self._notify()
+
+    def _admit_held(self) -> None:
+        """Add the held jobs to the queue that the limits of their uses let pass."""
+        checkpoint_time = self._checkpoint_time if self._mtbf else None
+        for held in self._held.values():
+            while (job := held.admit(self._env, self.largest_gang, checkpoint_time)) is not None:
+                self._queue.push(job)
 
     def _backfill(self, queue: BackfillQueue, now: float) -> None:
         reservation = queue.reserve(now, self._placement)
@@ -315,8 +566,13 @@ class GpuCluster(ClusterState):
         job_class.gpus += job.gpus
         job_class.jobs[job] = None
         duration = job.length if job.past is None else job.remaining
+        if not self._placement.has_one_speed:
+            speed = self._placement.speed_of(allocation)
+            job.start_at_speed(speed)
+            duration /= speed
         if self._backfill_queue is not None:
-            self._backfill_queue.on_start(job, now + (duration if job.__class__ is not EstimatedJob else job.expected))
+            expected = duration if job.__class__ is not EstimatedJob else job.expected / job.speed
+            self._backfill_queue.on_start(job, now + expected)
         if duration < math.inf:
             calls = self._array_end_calls if self._gangs_persist and job.__class__ is ArrayJob else self._end_calls
             if self._mtbf and (time_to_failure := self._time_to_failure(job)) < duration:
@@ -349,6 +605,8 @@ class GpuCluster(ClusterState):
     def _finish(self, job: Job, now: float) -> None:
         """Release the GPUs, write the record, call the callbacks, and dispatch."""
         duration = self._release(job, now)
+        if self._held:
+            self._end_admission(job)
         self.records.append(job.record_at_end(now, duration))
         callbacks = job.mark_processed(self.records[-1])
         try:
@@ -384,7 +642,7 @@ class GpuCluster(ClusterState):
                     if goes_on:
                         job.continue_with(array, length, tasks, now)
                         end.callbacks = self._array_end_calls
-                        env.schedule(end, NORMAL, length)
+                        env.schedule(end, NORMAL, length if job.past is None else length / job.past.speed)
                         source.job_started(job)
                     else:
                         queue.push(array.create_job(env, task))
@@ -397,7 +655,9 @@ class GpuCluster(ClusterState):
 
     def _dispatch_soon(self, now: float) -> None:
         """Dispatch now if this is the last event of the instant, else after the others."""
-        if (self._queue.head is not None or self._pending_arrays) and not self._dispatch_due:
+        if (
+            self._queue.head is not None or self._pending_arrays or (self._held and any(self._held.values()))
+        ) and not self._dispatch_due:
             if self._env.peek() > now:
                 self._dispatch(now)
             else:
@@ -428,10 +688,20 @@ class GpuCluster(ClusterState):
 
     def _requeue(self, job: Job, past: ExecutionHistory) -> None:
         """Return a job that lost its GPUs to its place in the queue."""
-        past.restart_due = self._restart_time
+        self._record_restart(job, past)
         self._queue.push(job)
+
+    def _record_restart(self, job: Job, past: ExecutionHistory) -> None:
+        """Record that a job that lost its GPUs must restart."""
+        past.restart_due = self._restart_time
         if job.watcher is not None:
             self._notifications.append((job, False))
+
+    def _record_preemption(self, job: Job, now: float) -> None:
+        """Preempt a running job at a checkpoint; the caller decides where it waits."""
+        past = job.record_interruption(self._release(job, now))
+        past.preemptions += 1
+        self._record_restart(job, past)
 
     def _preempt_for(self, head: Job) -> Allocation | None:
         """Preempt running jobs of lower priority, if that lets the head start; return its allocation."""
@@ -441,9 +711,8 @@ class GpuCluster(ClusterState):
         self._queue.remove(head)  # before the preempted jobs return, which may go first
         now = self._env.now
         for job in chosen:
-            past = job.record_interruption(self._release(job, now))
-            past.preemptions += 1
-            self._requeue(job, past)
+            self._record_preemption(job, now)
+            self._queue.push(job)
         return self._placement.take(head.gpus)
 
     def _notify(self) -> None:
@@ -456,3 +725,7 @@ class GpuCluster(ClusterState):
                 job.watcher.job_started(job)
             else:
                 job.watcher.job_stopped(job)
+
+
+def _number_of(job: Job) -> int:
+    return job.number

@@ -1,6 +1,7 @@
 """Represent a job from its submission to its record."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from numpy.random import Generator
@@ -9,15 +10,23 @@ from simpy.events import PENDING
 
 State = Literal["waiting", "running", "over"]
 Outcome = Literal["done", "cancelled"]
-Allocation = tuple[tuple[int, int], ...]
-"""GPUs that a gang holds: a pair (number of the node, GPUs on it) for each node."""
+Allocation = tuple[tuple[int, int, int], ...]
+"""GPUs that a gang holds: (number of the first node, number of nodes, GPUs on each) for each run of nodes."""
+
+
+def nodes_of(allocation: Allocation) -> Iterator[tuple[int, int]]:
+    """Return each node of an allocation, and the GPUs on it; costs all nodes."""
+    for first, number, gpus in allocation:
+        for node in range(first, first + number):
+            yield node, gpus
 
 
 class JobRecord(NamedTuple):
     """Record of one job that is over. Times are in the unit of the cluster's clock, GPU-times in GPUs × that unit.
 
-    Every GPU-second is accounted for, to rounding: ``held = done + restarts + lost`` and
-    ``asked = done + abandoned``.
+    Every GPU-second is accounted for, to rounding: ``processed = done + restarts + lost`` and
+    ``requested_gpu_time = done + undone_gpu_time``. On nodes of speed 1, ``held = processed``. Work is GPU-time at
+    speed 1.
     """
 
     job: int
@@ -27,7 +36,7 @@ class JobRecord(NamedTuple):
     priority: int
     gpus: int
     length: float
-    """Requested run time, checkpoints included; infinite for a standing job."""
+    """Requested run time at speed 1, checkpoints included; infinite for a standing job."""
     submitted: float
     started: float | None
     """Time of the first start; None if it never started."""
@@ -38,11 +47,11 @@ class JobRecord(NamedTuple):
     held: float
     """Total GPU-time for which it held GPUs."""
     done: float
-    """GPU-time of work that counted."""
+    """Work that counted."""
     restarts: float
-    """GPU-time of restarts after preemptions and failures."""
+    """Work of restarts after preemptions and failures."""
     lost: float
-    """GPU-time of work that was lost in failures."""
+    """Work that was lost in failures."""
     tasks: int
     """Number of tasks: 1, or several tasks of a job array on the same GPUs. Then `job`, `submitted` and `started`
     belong to the first task, and `length` is the total."""
@@ -58,6 +67,11 @@ class JobRecord(NamedTuple):
     def undone_gpu_time(self) -> float:
         """GPU-time of requested work that was not done."""
         return self.requested_gpu_time - self.done
+
+    @property
+    def processed(self) -> float:
+        """Work of its GPUs, whether it counted or not: the sum of ``held`` × speed over its allocations."""
+        return self.done + self.restarts + self.lost
 
 
 class ClusterJobListener(Protocol):
@@ -110,17 +124,20 @@ class JobAccounting:
 
 
 class ExecutionHistory:
-    """Sum of the interrupted allocations of a job. Times are clock time, not GPU-time."""
+    """Sum of the interrupted allocations of a job. Times are per GPU; work is time at speed 1."""
 
-    __slots__ = ("failures", "held", "lost", "preemptions", "restart_due", "restarted", "started", "worked")
+    __slots__ = ("failures", "held", "lost", "preemptions", "restart_due", "restarted", "speed", "started", "worked")
 
     def __init__(self, started: float | None = None) -> None:
         self.started = started
         """Start of the first allocation."""
+        self.speed = 1.0
+        """Speed of the present allocation, relative to the nodes of day 0."""
         self.held = 0.0
+        """Clock time for which it held GPUs."""
         self.worked = 0.0
         self.restart_due = 0.0
-        """Restart time that comes before further work."""
+        """Work of a restart, which comes before further work."""
         self.restarted = 0.0
         self.lost = 0.0
         self.preemptions = 0
@@ -230,13 +247,28 @@ class Job(Event):
         self.array = TransferredPayload(payload)
 
     @property
+    def speed(self) -> float:
+        """Speed of its present allocation, relative to the nodes of day 0; 1 while it waits."""
+        return 1.0 if self.past is None else self.past.speed
+
+    def start_at_speed(self, speed: float) -> None:
+        """Set the speed of the allocation that starts now."""
+        self.past = self.past or ExecutionHistory(self.started_at)
+        self.past.speed = speed
+
+    @property
+    def planned_end(self) -> float:
+        """Time at which a running job ends if nothing interrupts it."""
+        return self.started_at + self.remaining / self.speed
+
+    @property
     def remaining(self) -> float:
-        """Run time left, restart included, at the last start or interruption."""
+        """Work left, as run time at speed 1, restart included, at the last start or interruption."""
         past = self.past
         return self.length if past is None else past.restart_due + (self.length - past.worked)
 
     expected = remaining
-    """Run time left that disciplines may read: `remaining`, or an estimate if the job has one."""
+    """Work left that disciplines may read: `remaining`, or an estimate if the job has one."""
 
     @property
     def unfinished(self) -> float:
@@ -263,17 +295,19 @@ class Job(Event):
         self.interruptions += 1
         self.allocation = ()
         past = self.past = self.past or ExecutionHistory(self.started_at)
-        paid = min(elapsed, past.restart_due)
+        progress = elapsed * past.speed
+        past.speed = 1.0
+        paid = min(progress, past.restart_due)
         past.held += elapsed
         past.restart_due -= paid
         past.restarted += paid
-        past.worked += min(elapsed - paid, self.length - past.worked)
+        past.worked += min(progress - paid, self.length - past.worked)
         return past
 
     def record_failure(self, elapsed: float, checkpoint: float) -> ExecutionHistory:
         """Record an allocation that failed: work since the last ``checkpoint`` interval is lost; 0 loses none."""
         before = self.past or ExecutionHistory()
-        work = max(0.0, elapsed - before.restart_due)
+        work = max(0.0, elapsed * before.speed - before.restart_due)
         safe = before.worked + (min(work, checkpoint * (work // checkpoint)) if checkpoint else work)
         past = self.record_interruption(elapsed)
         past.lost += max(0.0, past.worked - safe)
@@ -318,6 +352,7 @@ class Job(Event):
             past.held += duration
             past.restarted += past.restart_due
             past.worked = self.length
+            past.speed = 1.0
             return self.record(ended, "done")
         # Most jobs just run. JobRecord(...) would take twice the time.
         return _tuple(

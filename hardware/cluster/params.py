@@ -12,7 +12,7 @@ class ClusterParams(
     """Size, queue, placement, failures and partitions of the fixed GPU cluster."""
 
     gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 1024
-    """Number of GPUs; it never changes by itself. Source: ours, a small lab: 128 nodes of 8."""
+    """Number of GPUs on day 0. Source: ours, a small lab: 128 nodes of 8."""
 
     gpus_per_node: Annotated[int, Interval(ge=1, le=1024), "GPUs"] = 8
     """Number of GPUs per node; under consolidated placement a gang that fits one node gets one. Source: Llama

@@ -1,26 +1,37 @@
 """Keep the job arrays that wait, in the order of the queue discipline."""
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from hardware.cluster.job_arrays import JobArray
+from hardware.cluster.jobs import Job
 from hardware.cluster.queues import QueueDiscipline
+
+
+class JobSink(Protocol):
+    """A place where drawn jobs wait, such as a queue."""
+
+    def push(self, job: Job) -> bool:
+        """Add a job."""
+
+    def needs_next_of(self, array: JobArray) -> bool:
+        """Return whether the next job of the first array must be drawn now."""
 
 
 class PendingArrays(deque[JobArray]):
     """Job arrays with waiting jobs, in the order of the queue discipline."""
 
-    def insert_ordered(self, array: JobArray, queue: QueueDiscipline) -> None:
-        """Add an array at its place in the order."""
-        self.append(array)
+    def insert_ordered(self, arrays: Iterable[JobArray], queue: QueueDiscipline) -> None:
+        """Add arrays at their places in the order."""
+        self.extend(arrays)
         ordered = sorted(self, key=lambda each: (queue.rank(each.job_class), each.number))
         self.clear()
         self.extend(ordered)
 
     def materialize_visible(
         self,
-        queue: QueueDiscipline,
+        queue: JobSink,
         env: Any,
         max_gpus: int,
         checkpoint_time: Callable[[int, float], float] | None = None,

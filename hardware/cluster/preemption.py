@@ -6,6 +6,11 @@ from hardware.cluster.jobs import Job, JobClass
 from hardware.cluster.placement import Placement
 
 
+def preemption_order(job: Job) -> tuple[int, float, int]:
+    """Return the sort key of running jobs that are preempted: lowest priority first, then the latest start."""
+    return job.priority, -job.started_at, -job.number
+
+
 def victims(head: Job, job_classes: Iterable[JobClass], placement: Placement) -> list[Job]:
     """Return the running jobs that must go so that ``head``, which does not fit, can start; none if none suffice.
 
@@ -16,7 +21,7 @@ def victims(head: Job, job_classes: Iterable[JobClass], placement: Placement) ->
     if not lower or head.gpus > placement.free + sum(job_class.gpus for job_class in lower):
         return []
     candidates = [job for job_class in lower for job in job_class.jobs]
-    candidates.sort(key=lambda job: (job.priority, -job.started_at, -job.number))
+    candidates.sort(key=preemption_order)
     probe = placement.fit_probe(head.gpus)
     chosen: list[Job] = []
     while not probe.fits:

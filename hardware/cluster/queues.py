@@ -241,6 +241,7 @@ class Reservation:
 
     def __init__(self, head: Job, ends: list[tuple[float, int, Job]], now: float, placement: Placement) -> None:
         self.at = math.inf
+        self._since = now
         self._placement = placement
         self._probe = placement.fit_probe(head.gpus)
         for end, _, job in ends:
@@ -252,13 +253,17 @@ class Reservation:
         self.at = max(self.at, now)  # a job may have run on past its expected end
         self._window = _max_duration_before(now, self.at)
 
-    def max_duration(self, gpus: int) -> float:
-        """Return the maximum run time of a gang that starts now; negative if it does not fit."""
+    def max_work(self, gpus: int) -> float:
+        """Return the maximum work of a gang that starts now, as run time at speed 1; negative if it does not fit."""
         allocation = self._placement.take(gpus)
         if allocation is None:
             return -1.0
         self._placement.release(allocation)
-        return UNBOUNDED if self._keeps_head_feasible(allocation) else self._window
+        if self._keeps_head_feasible(allocation):
+            return UNBOUNDED
+        if self._placement.has_one_speed:
+            return self._window
+        return max_work_before(self._since, self.at, self._window, self._placement.speed_of(allocation))
 
     def on_start(self, job: Job) -> None:
         """Handle the start of a job by backfill."""
@@ -279,6 +284,14 @@ def _max_duration_before(now: float, until: float) -> float:
     while now + duration > until:
         duration = math.nextafter(duration, -math.inf)
     return min(duration, UNBOUNDED)
+
+
+def max_work_before(now: float, until: float, window: float, speed: float) -> float:
+    """Return ``window * speed``, reduced so that ``now + work / speed <= until`` holds in floating point."""
+    work = min(window * speed, UNBOUNDED)
+    while now + work / speed > until:
+        work = math.nextafter(work, -math.inf)
+    return work
 
 
 class EasyBackfill(BackfillQueue):
@@ -354,15 +367,15 @@ class EasyBackfill(BackfillQueue):
     def next_backfill(self, reservation: Reservation) -> Job | None:
         """Return the first job that may start now without delaying the head."""
         sizes = [gpus for (_, gpus), index in self._indexes.items() if index]
-        return self._earliest({gpus: reservation.max_duration(gpus) for gpus in dict.fromkeys(sizes)})
+        return self._earliest({gpus: reservation.max_work(gpus) for gpus in dict.fromkeys(sizes)})
 
-    def _earliest(self, max_duration: dict[int, float]) -> Job | None:
-        """Return the first job whose length is at most the maximum for its size."""
+    def _earliest(self, max_work: dict[int, float]) -> Job | None:
+        """Return the first job whose work is at most the maximum for its size."""
         best: Job | None = None
         best_key = (math.inf, math.inf)
         for (rank, gpus), index in self._indexes.items():
             if index and rank <= best_key[0]:
-                job = index.first(max_duration[gpus])
+                job = index.first(max_work[gpus])
                 if job is not None and (rank, job.number) < best_key:
                     best, best_key = job, (rank, job.number)
         return best

@@ -1,9 +1,11 @@
 """Check the arguments of a cluster and explain rejections."""
 
+import math
 import operator
 from collections.abc import Iterable
 from typing import Any
 
+from hardware.cluster.job_arrays import JobArray
 from hardware.cluster.jobs import Job, SupportsStreams
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
@@ -54,3 +56,29 @@ def check_jobs_fit(jobs: Iterable[Job], params: ClusterParams, gpus: int) -> Non
             raise ValueError(
                 f"job {job.number} asks for {job.gpus} GPUs at once, and no more than {largest} could be given"
             )
+
+
+def check_arrays_fit(arrays: Iterable[JobArray], gpus: int) -> None:
+    """Raise ValueError if job arrays wait and their pool would have no GPUs."""
+    for array in arrays:
+        if gpus < 1:
+            raise ValueError(
+                f"jobs for {array.job_class.use} wait, first job {array.number}, and there would be no GPUs for them"
+            )
+
+
+def check_node_count(number: Any) -> int:
+    """Return a number of nodes as an int. Raises ValueError if it is not a whole number of at least 1."""
+    number = whole_count(number, "number")
+    if number < 1:
+        raise ValueError(f"number = {number} is too small for a change of nodes; allowed: 1 or more. Give at least one")
+    return int(number)
+
+
+def check_node_speed(speed: float) -> float:
+    """Return the speed of nodes as a float. Raises ValueError if it is not a finite number above 0."""
+    if not 0 < speed < math.inf:
+        raise ValueError(
+            f"speed = {speed} is not a speed of nodes; allowed: above 0 and finite. The nodes of day 0 have speed 1"
+        )
+    return float(speed)

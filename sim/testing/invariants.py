@@ -265,14 +265,20 @@ def _check_gpus(world: World) -> None:
     uses = uses_of(world)
     used = {use: world.datacenter.gpus_in_use(use) for use in uses}
     assert all(gpus >= 0 for gpus in used.values()), f"negative GPUs in use: {used}"
-    assert sum(used.values()) <= world.scenario.cluster.gpus, f"more GPUs in use than there are: {used}"
+    assert sum(used.values()) <= world.datacenter.capacity, f"more GPUs in use than there are: {used}"
     possible = world.gpus.total(world.now)
     held = sum(world.datacenter.gpu_time(use) for use in uses)
     assert held <= possible * (1 + 1e-9), f"{held} GPU-days held of {possible} possible"
+    slowest, fastest = world.datacenter.speed_range
     for job in world.datacenter.records:
-        assert math.isclose(job.held, job.done + job.restarts + job.lost, rel_tol=1e-9, abs_tol=1e-9), job
+        least, most = job.held * slowest, job.held * fastest
+        assert least - _rounding(least) <= job.processed <= most + _rounding(most), job
         if job.outcome == "done":
             assert math.isclose(job.done, job.gpus * job.length, rel_tol=1e-9, abs_tol=1e-9), job
+
+
+def _rounding(value: float) -> float:
+    return 1e-9 + 1e-9 * value
 
 
 def _check_population(world: World) -> None:

@@ -16,6 +16,7 @@ from experiments.window.gpu_grid import MAX_CELLS, MAX_JOBS_PER_CELL
 from experiments.window.literature_view import MAX_PAPERS
 from experiments.window.queue_view import MAX_LISTED_JOBS
 from experiments.window.team_view import MAX_PEOPLE
+from hardware.cluster.jobs import nodes_of
 from hardware.uses import Use
 from sim import reporters, run_statistics
 from sim.events import Deployed, PaperPublished, SoftwareDoubled
@@ -143,11 +144,28 @@ def test_cells_show_the_jobs_and_idle_gpus_of_each_node(nodes, size):
     while not any(job.allocation for job in pool.jobs()):
         world.step()
     cells = {cell.name: cell for cell in frame_of(world).grid.cells}
-    held = [(node, job.number, gpus) for job in pool.jobs() for node, gpus in job.allocation]
+    held = [(node, job.number, gpus) for job in pool.jobs() for node, gpus in nodes_of(job.allocation)]
     for node in range(nodes):
         cell = cells[f"experiment node {node + 1} of {nodes}"]
         assert cell.idle == size - sum(gpus for place, _, gpus in held if place == node)
         assert {job.number for job in cell.jobs} == {number for place, number, _ in held if place == node}
+
+
+@pytest.mark.parametrize("placement", ["flat", "consolidated"])
+def test_grid_follows_nodes_that_are_added_and_retired(placement):
+    world = World(small_lab(cluster__placement=placement, cluster__gpus=66), 0)
+    for use, number, speed in (("experiment", 3, 1.0), ("training", 1, 2.0), ("experiment", 2, 2.0)):
+        world.datacenter.add_nodes(use, number, speed)
+    world.step()
+    world.datacenter.retire_nodes("experiment", 4, 1.0)
+    while not world.datacenter.gpus_in_use("experiment"):
+        world.step()
+    grid = grid_module.grid_of(world, 0.0)
+    assert grid.gpus == world.datacenter.capacity == 66 + 2 * 8
+    for use in Use:
+        assert sum(cell.gpus for cell in grid.cells if cell.pool == use) == world.datacenter.capacity_of(use)
+        assert sum(getattr(cell, use) for cell in grid.cells) == world.datacenter.gpus_in_use(use)
+    assert all(cell.idle >= 0 for cell in grid.cells)
 
 
 def test_grid_shows_restarted_jobs_as_failed():

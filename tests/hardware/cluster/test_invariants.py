@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.cluster.cluster import GpuCluster, Job, JobRecord
+from hardware.cluster.jobs import nodes_of
 from hardware.cluster.placement import PLACEMENTS
 from hardware.cluster.queues import QUEUES
 from sim.clock import Clock
@@ -109,12 +110,13 @@ def check(trial: ClusterTrial) -> None:
 def check_allocations(gpus: GpuCluster, running: list[Job]) -> None:
     taken: dict[int, int] = {}
     for job in running:
-        assert sum(count for _, count in job.allocation) == job.gpus
-        for node, count in job.allocation:
+        nodes = list(nodes_of(job.allocation))
+        assert sum(count for _, count in nodes) == job.gpus
+        for node, count in nodes:
             taken[node] = taken.get(node, 0) + count
         if gpus.params.placement == "consolidated":
-            assert len(job.allocation) == -(-job.gpus // SIZE)
-            assert all(count == SIZE for _, count in job.allocation[:-1])
+            assert len(nodes) == -(-job.gpus // SIZE)
+            assert all(count == SIZE for _, count in nodes[:-1])
     size = SIZE if gpus.params.placement == "consolidated" else gpus.capacity
     for node, count in taken.items():
         assert count <= min(size, gpus.capacity - node * size)

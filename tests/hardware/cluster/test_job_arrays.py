@@ -310,7 +310,7 @@ def test_reconfigure_refuses_to_remove_a_pool_with_waiting_arrays() -> None:
     center = Datacenter(clock, params(gpus=8, partitioning="static", preemption=False), hour=1)
     center.submit_array("experiment", 10, Same(length=1.0))
     before = center.params
-    with pytest.raises(ValueError, match="jobs for experiment wait, and there would be no GPUs for them"):
+    with pytest.raises(ValueError, match="jobs for experiment wait, first job 1, and there would be no GPUs for them"):
         center.reconfigure(params(gpus=8, inference_share=0.5, training_share=0.5))
     assert (center.params, center.jobs_waiting("experiment")) == (before, 10)
 

@@ -13,8 +13,8 @@ from simpy import Event
 
 from hardware.cluster.cluster import GpuCluster, Job
 from hardware.cluster.first_fit import UNBOUNDED, FirstFitIndex
-from hardware.cluster.jobs import JobClass
-from hardware.cluster.queues import QUEUES
+from hardware.cluster.jobs import JobClass, nodes_of
+from hardware.cluster.queues import QUEUES, max_work_before
 from sim.clock import Clock
 from tests.support.clusters import cluster
 from tests.support.properties import examples
@@ -172,28 +172,35 @@ def test_easy_ignores_jobs_of_infinite_length_in_reservations(placement: str) ->
 def free_nodes(gpus: GpuCluster, running: list[Job], size: int) -> list[int]:
     free = [size] * (gpus.capacity // size)
     for job in running:
-        for node, count in job.allocation:
+        for node, count in nodes_of(job.allocation):
             free[node] -= count
     return free
 
 
 def reserved_start(gpus: GpuCluster, head: Job, jobs: list[Job], size: int) -> float:
     """Return when the head fits if all running jobs end as requested, from their allocations."""
-    running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.started_at + job.length)
+    running = sorted((job for job in jobs if job.state == "running"), key=lambda job: job.planned_end)
     for index in range(len(running) + 1):
         free = free_nodes(gpus, running[index:], size)
         fits = max(free) >= head.gpus if head.gpus <= size else free.count(size) * size >= head.gpus
         if fits:
-            return running[index - 1].started_at + running[index - 1].length if index else head.env.now
+            return running[index - 1].planned_end if index else head.env.now
     raise AssertionError("a job that never fits was accepted")
 
 
 @pytest.mark.slow
 @SETTINGS
-@given(requests=REQUESTS, placement=st.sampled_from(["flat", "consolidated"]))
-def test_backfill_never_delays_the_head(requests: list[Request], placement: str) -> None:
+@given(
+    requests=REQUESTS,
+    kind=st.sampled_from([("flat", 0.0), ("consolidated", 0.0), ("consolidated", 3.0), ("consolidated", 0.7)]),
+)
+def test_backfill_never_delays_the_head(requests: list[Request], kind: tuple[str, float]) -> None:
+    """The lengths are exact; nodes of another speed, if any, join two nodes of speed 1."""
+    placement, speed = kind
     requests = [(at, length, gpus, 0) for at, length, gpus, _ in requests]
     load = Load(requests, gpus=8, gpus_per_node=4, queue="easy", placement=placement)
+    if speed:
+        load.gpus.add_nodes(1, speed)
     promised: dict[int, float] = {}
     while not load.clock.idle:
         load.clock.step()
@@ -204,6 +211,15 @@ def test_backfill_never_delays_the_head(requests: list[Request], placement: str)
     for job in load.jobs:
         assert job.started is not None
         assert job.started <= promised.get(job.number, math.inf)
+
+
+@SETTINGS
+@given(st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0.01, 100))
+def test_longest_job_before_a_reservation_ends_in_time_at_any_speed(now: float, window: float, speed: float) -> None:
+    until = now + window
+    work = max_work_before(now, until, window, speed)
+    assert now + work / speed <= until
+    assert work >= window * speed * (1 - 1e-9) - 1e-9 * (1 + speed * until)
 
 
 @pytest.mark.parametrize("gone", [(1,), (2,), (1, 2, 3), (3, 2), (5, 4, 3, 2, 1), (2, 1)])
