@@ -8,10 +8,10 @@ The operations that SimPy's public interface lacks are in :mod:`hardware.simpy_c
 
 from collections.abc import Callable
 
-from simpy import Event
+from simpy import Event, Timeout
 from simpy.events import EventPriority
 
-from hardware.simpy_clock import BackgroundTimeout, ExactClock
+from hardware.simpy_clock import BackgroundTimeout, ExactClock, discard_events
 
 _END_OF_INSTANT = EventPriority(3)
 """SimPy priority after the cluster's dispatch (2), which gives out the GPUs of an instant."""
@@ -51,6 +51,11 @@ class Clock(ExactClock):
             done += 1
         return done
 
+    def close(self) -> None:
+        """Halt the clock and drop all scheduled events."""
+        self.halted = True
+        discard_events(self, lambda _: True)
+
     def return_to_last_event(self) -> None:
         """Set the time back to the latest event, which undoes the idle rest of an advance."""
         self.move_to(self.last_event)
@@ -58,6 +63,18 @@ class Clock(ExactClock):
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
         """Call ``callback`` after all other events of this instant, the cluster's dispatch included."""
         self.call_in_this_instant(callback, _END_OF_INSTANT)
+
+    def after(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """Call ``callback`` after ``days``; the returned timer identifies the call."""
+        timer = Timeout(self, days)
+        timer.callbacks.append(callback)
+        return timer
+
+    def after_in_background(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """Call ``callback`` after ``days``, with a timer that does not keep the run alive."""
+        timer = BackgroundTimeout(self, days)
+        timer.callbacks.append(callback)
+        return timer
 
     def background(self, days: float) -> BackgroundTimeout:
         """Return a timer that fires after ``days`` if any event that keeps the run alive is still scheduled then."""

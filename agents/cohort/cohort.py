@@ -11,8 +11,12 @@ import numpy as np
 from agents import work_model
 from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
+from agents.identity import AgentId
+from agents.lab_agent import LabAgent
 from agents.phases import Phase
-from agents.ports import JobArrayHandle, JobHandle, Lab, PaperBatch
+from agents.ports.bundles import ResearcherPorts
+from agents.ports.compute import JobArrayHandle, JobHandle
+from agents.ports.knowledge import PaperBatch
 from agents.researcher import Researcher
 
 _MAX_PARTS_OF_LEAP = 64
@@ -30,10 +34,10 @@ class ExperimentBatch(NamedTuple):
     """Number of the latest paper that was known when the papers were begun."""
 
 
-class Cohort(mesa.Agent):
+class Cohort(LabAgent):
     """Simulate many exchangeable researchers as the number in each phase.
 
-    ``number`` is the number of the first researcher; it names the random streams. A cohort of one repeats the
+    ``identity`` is that of the first researcher; it names the random streams. A cohort of one repeats the
     individual of that number, draw by draw. In larger cohorts the researchers that think or write move on in leaps of
     at most the share ``leap_tolerance`` (:class:`agents.cohort.stage.CohortStage`). Their experiments are job arrays,
     which the cluster keeps as counts. Several experiments of one array run on one gang, as one job. Two limits apply:
@@ -41,15 +45,14 @@ class Cohort(mesa.Agent):
     publishes at most that share of a doubling.
     """
 
-    def __init__(self, model: mesa.Model, lab: Lab, number: int) -> None:
-        super().__init__(model)
-        self.unique_id = number
-        self.lab = lab
+    def __init__(self, model: mesa.Model, identity: AgentId, ports: ResearcherPorts) -> None:
+        super().__init__(model, identity)
+        self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings = ports
         self.count = dict.fromkeys(Phase, 0)
         self.inactive_pending = 0
         """Researchers that queue or run and have lost their inference GPU; they pause when their experiment is over."""
-        self.thinking = CohortStage(lab, "thinking", number, self._on_thought_out, self._max_ideas)
-        self.writing = CohortStage(lab, "writing", number, self._on_written, self._max_batch_for_step)
+        self.thinking = CohortStage(ports, "thinking", identity.stream_key, self._on_thought_out, self._max_ideas)
+        self.writing = CohortStage(ports, "writing", identity.stream_key, self._on_written, self._max_batch_for_step)
         self.ideas, self._drafts = StartIndexSampler(), StartIndexSampler()
         """Start labels of the papers that are thought about, and of those that are written."""
         self._running: dict[JobHandle, None] = {}
@@ -77,7 +80,7 @@ class Cohort(mesa.Agent):
 
     def grow(self, researchers: int) -> None:
         """Add new researchers, which begin to think."""
-        self.lab.census.enter(Phase.THINK, self.lab.now, researchers)
+        self.team.census.enter(Phase.THINK, self.time.now, researchers)
         self.count[Phase.THINK] += researchers
         self._begin(researchers)
 
@@ -110,7 +113,7 @@ class Cohort(mesa.Agent):
         thinking = self.count[Phase.THINK]
         if thinking:
             self.ideas.take(thinking, self._rng("paper"))
-            self.ideas.add(thinking, self.lab.literature.latest)
+            self.ideas.add(thinking, self.knowledge.literature.latest)
             self.thinking.start_over()
 
     def absorb(self, researcher: Researcher) -> None:
@@ -135,24 +138,24 @@ class Cohort(mesa.Agent):
     # The life of a paper
 
     def _begin(self, researchers: int) -> None:
-        self.ideas.add(researchers, self.lab.literature.latest)
+        self.ideas.add(researchers, self.knowledge.literature.latest)
         self.thinking.add_new(researchers)
 
     def _on_thought_out(self, researchers: int) -> None:
         """Submit the experiments of papers that are thought out, or write the papers if they need none."""
         known_at_start = self.ideas.take(researchers, self._rng("paper"))
-        mean = self.lab.experiment_gpu_days()
+        mean = self.knowledge.experiment_gpu_days()
         if mean == 0:
             self._write(researchers, known_at_start, Phase.THINK)
             return
         self._move(Phase.THINK, Phase.QUEUE, researchers)
-        batch = ExperimentBatch(mean, self.lab.work_rate, known_at_start)
-        self.lab.submit_job_array("experiment", researchers, self, batch, self.unique_id)
+        batch = ExperimentBatch(mean, self.compute.work_rate, known_at_start)
+        self.compute.submit_job_array("experiment", researchers, self, batch, self.identity)
 
     def next_task(self, array: JobArrayHandle, max_gpus: int) -> tuple[int, float, int]:
         """Return GPUs, days and number of tasks of the next job of an array."""
-        batch: ExperimentBatch = array.payload
-        params = self.lab.researcher_params
+        batch = _batch_of(array)
+        params = self.settings.researcher
         gang = min(params.experiment_gpus, max_gpus)
         tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
         stream = self._rng("experiment cost")
@@ -176,15 +179,15 @@ class Cohort(mesa.Agent):
         """Write the papers of experiments that are over."""
         running = self._running_tasks(job)
         del self._running[job]
-        tasks: int = job.tasks
+        tasks = job.tasks
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
         inactive, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
-        self._write(tasks, job.payload.known_at_start, Phase.RUN, inactive)
+        self._write(tasks, _batch_of(job).known_at_start, Phase.RUN, inactive)
 
     def _write(self, papers: int, known_at_start: int, phase: Phase, inactive: int = 0) -> None:
         """Start to write papers; ``inactive`` of their authors pause first."""
-        immediate = work_model.mean_days(self.lab.researcher_params, "writing") == 0
+        immediate = work_model.mean_days(self.settings.researcher, "writing") == 0
         later = inactive if immediate else papers
         if later:
             self._move(phase, Phase.WRITE, later)
@@ -204,7 +207,7 @@ class Cohort(mesa.Agent):
         left = papers
         while left:
             part = int(min(left, self._max_batch_for_step()))
-            self.lab.publish(PaperBatch(self.unique_id, part, known_at_start, self.active + self._pending_pauses))
+            self.knowledge.publish(PaperBatch(self.number, part, known_at_start, self.active + self._pending_pauses))
             left -= part
         self._move(Phase.PUBLISH, Phase.THINK, papers)
         self._begin(papers)
@@ -223,25 +226,26 @@ class Cohort(mesa.Agent):
 
         Limited so that no GPU idles and no experiment waits long for others of its job.
         """
-        batch, per_day = array.payload, self.lab.researcher_params.papers_per_day
-        in_time = gang * self.lab.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
-        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
+        batch, per_day = _batch_of(array), self.settings.researcher.papers_per_day
+        in_time = gang * self.settings.run.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
+        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
         tasks = min(array.count, in_time, one_job_per_gang)
         return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
 
     def _max_ideas(self) -> float:
-        direct = self.lab.experiment_gpu_days() == 0
-        direct = direct and work_model.mean_days(self.lab.researcher_params, "writing") == 0
+        direct = self.knowledge.experiment_gpu_days() == 0
+        direct = direct and work_model.mean_days(self.settings.researcher, "writing") == 0
         return self._max_batch_for_step() if direct else self._max_batch_for_duplicates()
 
     def _max_batch_for_step(self) -> float:
         """Return the papers to the next step of software, or to the share ``leap_tolerance`` of a doubling; at least
         1.
         """
-        state = (self.lab.literature.latest, self.size)
+        state = (self.knowledge.literature.latest, self.size)
         if self._cap_cache[0] != state:
             papers = min(
-                self.lab.papers_to_next_step(max(self.lab.leap_tolerance, 1e-9)), self._max_batch_for_duplicates()
+                self.knowledge.papers_to_next_step(max(self.settings.run.leap_tolerance, 1e-9)),
+                self._max_batch_for_duplicates(),
             )
             self._cap_cache = (state, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
         return self._cap_cache[1]
@@ -252,10 +256,10 @@ class Cohort(mesa.Agent):
         Papers with one start label duplicate each other more often than single papers if questions are few. That
         matters if a duplicate counts less than a new paper.
         """
-        params = self.lab.literature.params
+        params = self.settings.literature
         if params.duplicate_weight == 1:
             return math.inf
-        return self.lab.leap_tolerance * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
+        return self.settings.run.leap_tolerance * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
         """Choose researchers from these groups, all equally likely; draw nothing if there is no choice."""
@@ -283,12 +287,18 @@ class Cohort(mesa.Agent):
 
     def _move(self, old: Phase, new: Phase, researchers: int) -> None:
         if researchers:
-            self.lab.census.move(old, new, self.lab.now, researchers)
+            self.team.census.move(old, new, self.time.now, researchers)
             self.count[old] -= researchers
             self.count[new] += researchers
 
     def _rng(self, decision: str) -> np.random.Generator:
-        return self.lab.rng_for(decision, self.unique_id)
+        return self.randomness.get(decision, self.identity.stream_key)
+
+
+def _batch_of(jobs: JobHandle | JobArrayHandle) -> ExperimentBatch:
+    batch = jobs.payload
+    assert isinstance(batch, ExperimentBatch), "a cohort attaches a batch to its jobs"
+    return batch
 
 
 def _draw(stream: np.random.Generator, good: int, bad: int, number: int) -> int:

@@ -100,7 +100,7 @@ def run_progress(clock: Callable[[], float] = time.monotonic) -> Iterator[WorldC
 
         def on_frame(world: World) -> None:
             days, doublings = world.scenario.run.horizon_days, world.scenario.run.max_doublings
-            done = max(world.now / days, world.doublings / doublings)
+            done = max(world.now / days, world.lab.knowledge.doublings / doublings)
             bar.update(task, completed=done, description=_describe_world(world))
 
         yield on_frame
@@ -122,9 +122,10 @@ def _print_world_lines(clock: Callable[[], float]) -> WorldCallback:
 def _describe_world(world: World) -> str:
     from sim.reporters import REPORTERS, gpus_idle  # noqa: PLC0415 - only a run loads the simulator
 
-    total = world.scenario.cluster.gpus
-    queue = sum(REPORTERS[f"{use}_waiting"](world) for use in ("experiments", "training"))
+    lab, total = world.lab, world.scenario.cluster.gpus
+    queue = sum(REPORTERS[f"{use}_waiting"](lab) for use in ("experiments", "training"))
     return (
-        f"day {world.now:,.0f} · {world.doublings} doublings · {world.active_researchers:,} researchers · "
-        f"{total - gpus_idle(world):,}/{total:,} GPUs busy · {queue:,} jobs queued"
+        f"day {world.now:,.0f} · {lab.knowledge.doublings} doublings · "
+        f"{lab.workforce.active_researchers:,} researchers · "
+        f"{total - gpus_idle(lab):,}/{total:,} GPUs busy · {queue:,} jobs queued"
     )

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import mesa
-
 from experiments.text.number_format import toml_value
 from experiments.window.frame import COLUMNS, Frame, frame_of
 from experiments.window.thinning_cache import ThinningCache, pack, unpack
@@ -223,12 +221,12 @@ def recreation_cost(world: World) -> int:
 
 def count_records(world: World) -> int:
     """Return the number of records of a world: ledger events and finished jobs."""
-    return len(world.ledger) + len(world.datacenter.records)
+    return len(world.ledger) + len(world.lab.compute.datacenter.records)
 
 
 def release_world(world: World) -> None:
-    """Release a world: Mesa counts agents in a class attribute, which would keep it in memory."""
-    mesa.Agent._ids.pop(world, None)
+    """Close a world that is no longer needed."""
+    world.close()
 
 
 def _bookmarks_in(events: list[ledger.Event]) -> Iterator[Bookmark]:

@@ -22,7 +22,7 @@ class Leaving:
     def __init__(self, lab: SmallLab, most: float = math.inf, back: bool = False) -> None:
         self.lab = lab
         self.left: list[tuple[float, int]] = []
-        self.stage = CohortStage(lab, "thinking", 1, self.through, lambda: most)
+        self.stage = CohortStage(lab.ports, "thinking", 1, self.through, lambda: most)
         self.back = back
 
     def through(self, count: int) -> None:
@@ -63,7 +63,7 @@ def test_stage_of_one_draws_as_an_individual() -> None:
     leaving.stage.add_new(1)
     leaving.lab.clock.advance(1e5)
     assert leaving.days() == [
-        work_model.thinking_days(leaving.lab.researcher_params, SmallLab(3).rng_for("thinking", 1))
+        work_model.thinking_days(leaving.lab.settings.researcher, SmallLab(3).randomness.get("thinking", 1))
     ]
 
 
@@ -197,7 +197,7 @@ def test_stage_adding_none_schedules_nothing() -> None:
 def test_stage_work_of_no_time_finishes_in_the_instant() -> None:
     lab = SmallLab(writing_share=0.0)
     left: list[int] = []
-    writing = CohortStage(lab, "writing", 1, left.append, lambda: math.inf)
+    writing = CohortStage(lab.ports, "writing", 1, left.append, lambda: math.inf)
     writing.add_new(50)
     assert left == [], "in an event of its own"
     lab.clock.advance(0.0)

@@ -1,0 +1,178 @@
+"""Count the papers of one lab, and the software that they lead to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from agents.identity import AgentId
+from agents.literature import Literature
+from agents.phases import RESEARCHING
+from agents.ports.knowledge import PaperBatch
+from agents.ports.randomness import Randomness
+from agents.team import TeamState
+from agents.work_model import mean_run_days
+from hardware.uses import Use
+from sim import events
+from sim.clock import Clock
+from sim.compute_account import ComputeAccount
+from sim.growth import Law
+from sim.lab_settings import LabSettings
+from sim.software import LEVEL_TOLERANCE, SoftwareState
+
+
+class LabKnowledge:
+    """Add published papers to the literature and to effort, and record doublings of software.
+
+    Arguments
+    ---------
+    lab
+        Name of the lab.
+    clock, randomness, settings
+        Clock and random streams of the run; present parameters of the lab.
+    law
+        Growth law of day 0.
+    team, compute
+        Team and GPUs, on which the effect of a paper depends.
+    ledger
+        Events of the run, to which publications and doublings are appended.
+    next_generation_at
+        Function that returns the software at which the next training run can begin [doublings].
+    on_published
+        Function that is called after each publication.
+    """
+
+    def __init__(
+        self,
+        lab: str,
+        clock: Clock,
+        randomness: Randomness,
+        settings: LabSettings,
+        law: Law,
+        team: TeamState,
+        compute: ComputeAccount,
+        ledger: list[events.Event],
+        next_generation_at: Callable[[], float],
+        on_published: Callable[[], None],
+    ) -> None:
+        self._lab = lab
+        self._clock = clock
+        self._randomness = randomness
+        self._settings = settings
+        self._team = team
+        self._compute = compute
+        self._ledger = ledger
+        self._next_generation_at = next_generation_at
+        self._on_published = on_published
+        self.software = SoftwareState(law)
+        self.literature = Literature(settings.literature)
+        self.papers = 0.0
+        """Number of papers published."""
+        self.doublings = 0
+        """Number of completed doublings of discovered software."""
+
+    @property
+    def discovered(self) -> float:
+        """Discovered software, at most `run__max_doublings` [doublings]."""
+        return min(self.software.discovered, float(self._settings.run.max_doublings))
+
+    def experiment_gpu_days(self) -> float:
+        """Return the mean cost of an experiment with the algorithms of now [GPU-days]."""
+        params = self._settings.researcher
+        return float(params.experiment_gpu_days * 2.0 ** (-(1 - params.experiment_scaling) * self.software.discovered))
+
+    def effective_papers(self, papers: float) -> float:
+        """Return the effective papers of papers written now: n researchers who do research achieve ``n^p``, not n."""
+        penalty = self._settings.growth.parallel_penalty
+        return float(papers * max(1, self.doing_research) ** (penalty - 1)) if penalty < 1 else float(papers)
+
+    @property
+    def doing_research(self) -> float:
+        """Number of researchers that the parallelization penalty counts: they think, run experiments or write.
+
+        Researchers that wait for GPUs, or have none, are not counted. The number is also limited to the researchers
+        that the GPUs can supply with experiments. k GPUs complete ``k/c`` experiments of c GPU-days per day. That is
+        the work of ``k/c (T + R + W)`` researchers who never wait, with the times T of thinking, R of running and W of
+        writing. By Little's law the mean of the count is papers per day times ``T + R + W``, so that researchers who
+        only lengthen the queue do not change it. If papers need no experiment, all active researchers count.
+        """
+        params, pace = self._settings.researcher, self._team.research_pace
+        if params.experiment_gpu_days == 0:
+            return self._team.active_researchers
+        compute = self._compute
+        there = sum(self._team.census.count[phase] for phase in RESEARCHING)
+        cost = self.experiment_gpu_days() / compute.work_rate
+        if there * cost <= compute.gpus_for_experiments() / (params.papers_per_day * pace):
+            return there  # the GPUs can supply more, even if experiments took no time
+        largest = compute.largest_gang(Use.EXPERIMENT)
+        run = mean_run_days(params, cost * compute.work_rate, largest) / compute.work_rate
+        return min(there, compute.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run))
+
+    def papers_to_next_step(self, within: float = math.inf) -> float:
+        """Return the number of papers until the next event of software.
+
+        That is the next doubling, the gain that starts the next training run, or ``within`` more doublings, whichever
+        comes first.
+        """
+        step = min(self.software.whole_doublings + 1, self.software.discovered + within)
+        gain = self._next_generation_at()
+        if self.software.discovered + LEVEL_TOLERANCE < gain < step:
+            step = gain
+        effective = self.software.law.papers_between(self.software.effort, step)
+        return effective / self.effective_papers(1.0)
+
+    def publish(self, batch: PaperBatch) -> None:
+        """Publish papers: they add to effort, so that software may double and training runs may start."""
+        if self._clock.halted:
+            return  # an earlier batch of the same instant ended the run
+        number, duplicates = self._add_to_literature(batch)
+        weight = 1 - (1 - self._settings.literature.duplicate_weight) * duplicates / batch.papers
+        effective = self.effective_papers(weight * batch.papers)
+        self.papers += batch.papers
+        self.software.add(effective)
+        self._ledger.append(
+            events.PaperPublished(
+                float(self._clock.now),
+                batch.researcher,
+                batch.team_size,
+                number,
+                batch.papers,
+                duplicates,
+                effective,
+                self.software.discovered,
+            )
+        )
+        self._record_doublings()
+        self._on_published()
+
+    def change_literature(self) -> None:
+        """Apply the present parameters of the literature from now on."""
+        self.literature.params = self._settings.literature
+
+    def _add_to_literature(self, batch: PaperBatch) -> tuple[int, int]:
+        """Add a batch to the literature; return the number of its latest paper and the number of duplicates.
+
+        Pooled work is not in the literature: both numbers are 0.
+        """
+        if batch.known_at_start is None:
+            return 0, 0
+        author = AgentId(self._lab, "researcher", batch.researcher)
+        stream = self._randomness.get("references", author.stream_key)
+        if batch.papers == 1:
+            number, duplicate = self.literature.add(batch.known_at_start, stream)
+            return number, int(duplicate)
+        duplicates = self.literature.add_many(int(batch.papers), batch.known_at_start, stream)
+        return self.literature.latest, duplicates
+
+    def _record_doublings(self) -> None:
+        while self.doublings < min(self.software.whole_doublings, self._settings.run.max_doublings):
+            self.doublings += 1
+            self._ledger.append(
+                events.SoftwareDoubled(
+                    float(self._clock.now),
+                    self.doublings,
+                    self.papers,
+                    self.literature.duplicates,
+                    self._team.active_researchers,
+                )
+            )
