@@ -113,8 +113,7 @@ class KernelEngineer(LabAgent):
             self._submit_timing(hours / 24)
         else:
             self._deploy(self._tried, self._found)
-        if self._timer is timer:  # otherwise the team has changed, and the next deployment is scheduled
-            self.schedule_next()
+        self.schedule_next()
 
     def _submit_timing(self, gpu_days: float) -> None:
         """Submit the timing of candidates as an experiment of this cost [GPU-days]."""

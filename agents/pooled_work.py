@@ -7,6 +7,7 @@ next step of software takes, as in the report's arithmetic.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from simpy import Event
@@ -64,12 +65,26 @@ class PooledWork:
             missing = max(0.0, self._papers_needed() - self._papers)
             self._timer = self._time.after(missing / self._papers_per_day(), self._on_accrued)
 
-    def flush(self) -> None:
-        """Publish the work so far, before a change of the team changes its value."""
+    def flush(self) -> bool:
+        """Hand in the work so far before a change of the team changes its value; return whether there was any."""
         self.accrue()
-        if self._papers > 0 and not self._experiments():
-            papers, self._papers = self._papers, 0.0
-            self._knowledge.publish(PaperBatch(0, papers, None))
+        if self._papers <= 0 or self._experiments():
+            return False
+        papers, self._papers = self._papers, 0.0
+        self._knowledge.publish(PaperBatch(0, papers, None), self)
+        return True
+
+    def max_batch(self) -> float:
+        """Return inf: the work that is handed in reaches the next step of software at most."""
+        return math.inf
+
+    def on_published(self, papers: float) -> None:
+        """Schedule the next publication."""
+        self.schedule_next()
+
+    def on_dropped(self, papers: float) -> None:
+        """Schedule the next publication."""
+        self.schedule_next()
 
     def _papers_per_day(self) -> float:
         """Return the work per day of all members; writing is included if papers need no experiment."""
@@ -100,6 +115,6 @@ class PooledWork:
             thinker = next(iter(self.members))
             self.remove(thinker)
             thinker.on_thought_out()
+            self.schedule_next()
         else:
-            self._knowledge.publish(PaperBatch(0, needed, None))
-        self.schedule_next()
+            self._knowledge.publish(PaperBatch(0, needed, None), self)

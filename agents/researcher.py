@@ -145,14 +145,23 @@ class Researcher(LabAgent):
 
     def _publish(self) -> None:
         self._enter_phase(Phase.PUBLISH)
+        self.knowledge.publish(PaperBatch(self.number, 1.0, self.known_at_start), self)
+
+    def max_batch(self) -> float:
+        """Return 1: a researcher publishes one paper at a time."""
+        return 1.0
+
+    def on_published(self, papers: float) -> None:
+        """Begin the next paper."""
         self.papers += 1
-        self.knowledge.publish(PaperBatch(self.number, 1.0, self.known_at_start))
+        self.on_dropped(papers)
+
+    def on_dropped(self, papers: float) -> None:
+        """Begin the next paper, although this one does not count."""
         self._enter_phase(Phase.THINK)
         self._begin_paper()
         if self.pool is not None:
             self.pool.schedule_next()
-        if not self.active:
-            self.pause()  # its publication brought a new generation, which has fewer GPUs
 
     def _pause(self, days_left: float) -> None:
         self._paused = (self.phase, days_left)

@@ -58,7 +58,10 @@ class Trainer(LabAgent):
         return float(later) + self.pending_gain
 
     def start_due_generations(self) -> None:
-        """Begin each generation that is due by the policy, one run at a time."""
+        """Begin each generation that is due by the policy, one run at a time.
+
+        The lab calls this at the end of each instant with publications or deployments.
+        """
         while self._run is None and self.policy.begins_generation(self.deployment.discovered, self.consumed_doublings):
             self.generation += 1
             params = self.settings.training
@@ -115,4 +118,3 @@ class Trainer(LabAgent):
             return  # the run was interrupted, and continues as another job
         self._run = None
         self.deployment.deploy(self.generation, self._pending_gain)
-        self.start_due_generations()

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 
 import mesa
-from simpy import Event
 
 from agents.cohort.cohort import Cohort
 from agents.identity import AgentId
@@ -67,7 +66,7 @@ class Workforce:
         self._model = model
         self._lab = lab
         self.ports = ports
-        self._time, self._settings = ports.time, ports.settings
+        self._settings = ports.settings
         self._on_cohort_formed = on_cohort_formed
         self.team = team
         self.reference_researchers = reference_researchers
@@ -77,7 +76,6 @@ class Workforce:
         """Individual researchers, in the order of their numbers."""
         self.cohorts: list[Cohort] = []
         self._last_number = 0
-        self._absorbing = False
 
     @property
     def census(self) -> PhaseOccupancy:
@@ -137,10 +135,9 @@ class Workforce:
         self._stretch(factor)
         self.schedule_pooled_work()
 
-    def publish_pooled_work(self) -> None:
-        """Publish the pooled work so far, before a change of the team changes its value."""
-        if self.pool is not None:
-            self.pool.flush()
+    def publish_pooled_work(self) -> bool:
+        """Hand in pooled work before a change of the team changes its value; return whether there was any."""
+        return self.pool is not None and self.pool.flush()
 
     def schedule_pooled_work(self) -> None:
         """Schedule the next publication of pooled work, after a change of the team or of its pace."""
@@ -207,26 +204,17 @@ class Workforce:
         return True
 
     def _grow(self, researchers: int) -> None:
-        """Add researchers to a cohort, which absorbs the individuals at the end of the instant, when none is busy."""
+        """Add researchers to a cohort, which absorbs all individuals."""
         if not self.cohorts:
             number = self.researchers[0].number if self.researchers else self._last_number + 1
             self._new_cohort(number)
-            if self.researchers and not self._absorbing:
-                self._absorbing = True
-                self._time.at_end_of_instant(self._absorb_individuals)
         cohort = self.cohorts[-1]
         cohort.grow(researchers)
-        self._last_number += researchers
-        if not self._absorbing:
-            self.record_cohort(cohort)
-
-    def _absorb_individuals(self, _: Event) -> None:
-        self._absorbing = False
-        cohort = self.cohorts[-1]
         for researcher in self.researchers:
-            assert researcher.phase is not Phase.PUBLISH, "no researcher publishes at the end of an instant"
+            assert researcher.phase is not Phase.PUBLISH, "all papers are counted before the team changes"
             cohort.absorb(researcher)
         self.researchers = []
+        self._last_number += researchers
         self.record_cohort(cohort)
 
     def record_cohort(self, cohort: Cohort) -> None:

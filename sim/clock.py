@@ -48,6 +48,7 @@ class Clock(ExactClock):
                 break
             self.last_event = day
             self.step()
+            self.settle_if_due()
             done += 1
         return done
 
@@ -63,6 +64,10 @@ class Clock(ExactClock):
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
         """Call ``callback`` after all other events of this instant, the cluster's dispatch included."""
         self.call_in_this_instant(callback, _END_OF_INSTANT)
+
+    def request_settlement(self) -> None:
+        """Call ``on_instant_end`` when no event of this instant is left."""
+        self.is_unsettled = True
 
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Call ``callback`` after ``days``; the returned timer identifies the call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import deque
 
 from agents.workforce import Workforce
 from sim import events
@@ -15,10 +15,7 @@ from sim.software import LEVEL_TOLERANCE
 
 
 class Deployments:
-    """Deploy software to the researchers, and kernels to the cluster.
-
-    ``on_capacity_changed`` is called after each deployment, because the inference GPUs then run more researchers.
-    """
+    """Deploy software to the researchers, and kernels to the cluster, at the end of an instant."""
 
     def __init__(
         self,
@@ -28,7 +25,6 @@ class Deployments:
         workforce: Workforce,
         compute: ComputeAccount,
         ledger: list[events.Event],
-        on_capacity_changed: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._settings = settings
@@ -36,7 +32,10 @@ class Deployments:
         self._workforce = workforce
         self._compute = compute
         self._ledger = ledger
-        self._on_capacity_changed = on_capacity_changed
+        self._software: deque[tuple[int, float]] = deque()
+        """Generations and their doublings that are not in use yet."""
+        self._kernels: deque[tuple[float, float]] = deque()
+        """Candidates and speed-ups that are not in use yet."""
 
     @property
     def discovered(self) -> float:
@@ -49,28 +48,43 @@ class Deployments:
         self._ledger.append(events.TrainingRequested(float(self._clock.now), generation, gpus, run_days))
 
     def deploy(self, generation: int, doublings: float) -> None:
-        """Deploy a new generation, ``doublings`` better than the one before.
+        """Hand in a new generation, ``doublings`` better than the one before."""
+        self._software.append((generation, doublings))
+        self._clock.request_settlement()
 
-        Raises ValueError if that is negative or more than what is discovered and not yet deployed.
+    def deploy_kernels(self, candidates: float, speedup: float) -> None:
+        """Hand in faster attention, found after this number of candidates."""
+        self._kernels.append((candidates, speedup))
+        self._clock.request_settlement()
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something is handed in and not in use yet."""
+        return bool(self._software or self._kernels)
+
+    def put_into_use(self) -> None:
+        """Put what is handed in into use.
+
+        Raises ValueError if a generation is negative or more than what is discovered and not yet deployed.
         """
-        self._workforce.publish_pooled_work()
-        if self._clock.halted:
-            return  # the pooled work ended the run
+        while self._software:
+            self._deploy_software(*self._software.popleft())
+        while self._kernels:
+            self._deploy_kernels(*self._kernels.popleft())
+
+    def _deploy_software(self, generation: int, doublings: float) -> None:
         software = self._knowledge.software
         before = math.floor(software.deployed + LEVEL_TOLERANCE)
         software.deploy(doublings)
         self._ledger.append(events.Deployed(float(self._clock.now), generation, software.deployed))
         doubled = math.floor(software.deployed + LEVEL_TOLERANCE) > before
         if doubled and self._settings.researcher.timing == "whole":
+            self._knowledge.drop_publications()  # papers of this instant that the doubling did not need
             self._workforce.start_over()
-        self._on_capacity_changed()
 
-    def deploy_kernels(self, candidates: float, speedup: float) -> None:
+    def _deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Deploy faster attention: later jobs take less time, and inference GPUs run more researchers."""
         self._compute.use_kernels(speedup)
         self._ledger.append(
             events.KernelsDeployed(float(self._clock.now), candidates, speedup, self._compute.work_rate)
         )
-        self._workforce.publish_pooled_work()
-        if not self._clock.halted:
-            self._on_capacity_changed()

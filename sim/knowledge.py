@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 
 from agents.identity import AgentId
 from agents.literature import Literature
 from agents.phases import RESEARCHING
-from agents.ports.knowledge import PaperBatch
+from agents.ports.knowledge import Author, PaperBatch
 from agents.ports.randomness import Randomness
 from agents.team import TeamState
 from agents.work_model import mean_run_days
@@ -38,8 +39,6 @@ class LabKnowledge:
         Events of the run, to which publications and doublings are appended.
     next_generation_at
         Function that returns the software at which the next training run can begin [doublings].
-    on_published
-        Function that is called after each publication.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class LabKnowledge:
         compute: ComputeAccount,
         ledger: list[events.Event],
         next_generation_at: Callable[[], float],
-        on_published: Callable[[], None],
     ) -> None:
         self._lab = lab
         self._clock = clock
@@ -63,11 +61,12 @@ class LabKnowledge:
         self._compute = compute
         self._ledger = ledger
         self._next_generation_at = next_generation_at
-        self._on_published = on_published
         self.software = SoftwareState(law)
         self.literature = Literature(settings.literature)
         self.papers = 0.0
         """Number of papers published."""
+        self._publications: deque[tuple[PaperBatch, float, Author]] = deque()
+        """Batches that are handed in, with the number of their papers that are not counted yet, and their authors."""
         self.doublings = 0
         """Number of completed doublings of discovered software."""
 
@@ -121,10 +120,57 @@ class LabKnowledge:
         effective = self.software.law.papers_between(self.software.effort, step)
         return effective / self.effective_papers(1.0)
 
-    def publish(self, batch: PaperBatch) -> None:
-        """Publish papers: they add to effort, so that software may double and training runs may start."""
-        if self._clock.halted:
-            return  # an earlier batch of the same instant ended the run
+    @property
+    def has_publications(self) -> bool:
+        """Whether papers are handed in and not counted yet."""
+        return bool(self._publications)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether software has reached its limit or its number of doublings, at which the run ends."""
+        software = self.software
+        return (
+            software.whole_doublings >= self._settings.run.max_doublings
+            or software.discovered >= self._settings.growth.limit - 1
+        )
+
+    def publish(self, batch: PaperBatch, author: Author) -> None:
+        """Hand in papers, which are counted at the end of the instant."""
+        self._publications.append((batch, batch.papers, author))
+        self._clock.request_settlement()
+
+    def count_publications(self) -> None:
+        """Count papers one batch at a time, up to the next step of software; each author goes on after its own.
+
+        A step is a doubling, or the gain at which the next training run can begin. At the end of the run the remaining
+        papers are dropped.
+        """
+        left = len(self._publications)  # what is handed in meanwhile belongs to the next round
+        while left and not self.is_complete:
+            batch, papers, author = self._publications.popleft()
+            left -= 1
+            most = author.max_batch()
+            part = papers if papers <= most else int(most)
+            before, step = self.software.discovered, self._next_generation_at()
+            self._count(batch._replace(papers=part))
+            if part < papers:
+                self._publications.appendleft((batch, papers - part, author))
+                left += 1
+            else:
+                author.on_published(batch.papers)
+            after = self.software.discovered + LEVEL_TOLERANCE
+            if self.software.whole_doublings > self.doublings or before + LEVEL_TOLERANCE < step <= after:
+                break
+        if self.is_complete:
+            self.drop_publications()
+
+    def drop_publications(self) -> None:
+        """Drop the papers that are not counted yet; their authors go on."""
+        for _ in range(len(self._publications)):
+            batch, _uncounted, author = self._publications.popleft()
+            author.on_dropped(batch.papers)
+
+    def _count(self, batch: PaperBatch) -> None:
         number, duplicates = self._add_to_literature(batch)
         weight = 1 - (1 - self._settings.literature.duplicate_weight) * duplicates / batch.papers
         effective = self.effective_papers(weight * batch.papers)
@@ -142,8 +188,6 @@ class LabKnowledge:
                 self.software.discovered,
             )
         )
-        self._record_doublings()
-        self._on_published()
 
     def change_literature(self) -> None:
         """Apply the present parameters of the literature from now on."""
@@ -164,7 +208,8 @@ class LabKnowledge:
         duplicates = self.literature.add_many(int(batch.papers), batch.known_at_start, stream)
         return self.literature.latest, duplicates
 
-    def _record_doublings(self) -> None:
+    def record_doublings(self) -> None:
+        """Record the doublings of software that are complete."""
         while self.doublings < min(self.software.whole_doublings, self._settings.run.max_doublings):
             self.doublings += 1
             self._ledger.append(

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import mesa
-from simpy import Event as ClockEvent
 
 from agents.identity import AgentId
 from agents.lab_policy import GpuSplit
@@ -98,7 +97,6 @@ class Lab:
             self.compute,
             run.ledger,
             self._next_generation_at,
-            self._on_published,
         )
         self.workforce = Workforce(
             run.model,
@@ -110,33 +108,30 @@ class Lab:
             make.researcher,
             make.cohort,
         )
-        deployments = Deployments(
-            run.clock,
-            self.settings,
-            self.knowledge,
-            self.workforce,
-            self.compute,
-            run.ledger,
-            self._on_capacity_changed,
+        self.deployments = Deployments(
+            run.clock, self.settings, self.knowledge, self.workforce, self.compute, run.ledger
         )
+        """New software and new kernels, on their way into use."""
+        self._capacity_changed = False
+        """Whether the number of researchers that can be active may have changed in this instant."""
+        self._deployed = False
+        """Whether software or kernels were deployed in this instant, after which the policy may divide the GPUs."""
         self.training = make.trainer(
             run.model,
             AgentId(name, "trainer", 0),
-            TrainerPorts(self.compute, deployments, self.policy, self.settings),
+            TrainerPorts(self.compute, self.deployments, self.policy, self.settings),
         )
         self.kernels = make.kernel_engineer(
             run.model,
             AgentId(name, "kernel engineer", -1),
-            KernelEngineerPorts(run.clock, self.compute, self.workforce, deployments, self.settings),
+            KernelEngineerPorts(run.clock, self.compute, self.workforce, self.deployments, self.settings),
             calibration.curve,
         )
         if calibration.curve is not None:
             run.ledger.append(events.KernelCurveLoaded(self.now, *calibration.identity))
         self.background = self._start_background()
         """Jobs of other users; None if the scenario has no background load."""
-        self.hosting = InferenceCapacity(
-            run.clock, self.compute.datacenter, self.own_team.researchers, self._on_inference_changed
-        )
+        self.hosting = InferenceCapacity(self.compute.datacenter, self.own_team.researchers, self._on_inference_changed)
 
     @property
     def now(self) -> float:
@@ -152,42 +147,66 @@ class Lab:
     def _next_generation_at(self) -> float:
         return self.training.next_gain_at
 
-    def _on_published(self) -> None:
-        """Start training runs that are due, and end the run if its goal is reached."""
-        self.training.start_due_generations()
-        if self.knowledge.software.discovered >= self.settings.growth.limit - 1:
-            self._end(*events.LIMIT_REACHED)
-        elif self.knowledge.doublings >= self.settings.run.max_doublings:
-            self._end(*events.enough_doublings(self.knowledge.doublings))
-
     def _on_cohort_formed(self, cohort: int, researchers: int) -> None:
         self._ledger.append(events.CohortFormed(self.now, cohort, researchers))
 
     def _on_inference_changed(self) -> None:
-        """Publish the pooled work, and activate or deactivate researchers, after a change of the inference GPUs."""
-        self.workforce.publish_pooled_work()
-        if not self._clock.halted:
-            self._update_active_researchers()
+        self._capacity_changed = True
+        self._clock.request_settlement()
 
-    def _on_capacity_changed(self) -> None:
-        """Activate researchers after a deployment, and divide the GPUs again if the policy wants another division."""
-        self._update_active_researchers()
-        if self.policy.gpu_split() != self._present_split():
-            self._clock.at_end_of_instant(self._on_split_due)
+    # --- Stages of an instant: sim.settle ----------------------------------------------------------------
 
-    def _update_active_researchers(self) -> None:
-        """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs."""
+    @property
+    def pending(self) -> str:
+        """Name of an inbox that is not empty; empty if nothing is left to settle."""
+        if self.knowledge.has_publications:
+            return "publications"
+        if self.deployments.is_pending:
+            return "deployments"
+        return "capacity" if self._capacity_changed else ""
+
+    def update_software(self) -> None:
+        """Record doublings, put new software and kernels into use, and start training runs that are due."""
+        self.knowledge.record_doublings()
+        while True:
+            if self.deployments.is_pending:
+                self._capacity_changed = self._deployed = True
+            self.deployments.put_into_use()
+            self.training.start_due_generations()
+            if not self.deployments.is_pending:
+                return
+
+    def divide_gpus(self) -> None:
+        """Divide the GPUs again after a deployment, if the policy wants another division."""
+        is_due, self._deployed = self._deployed, False
+        if is_due and self.policy.gpu_split() != self._present_split():
+            self._change_cluster()
+            self.compute.check_feasibility()
+
+    def update_workforce(self) -> None:
+        """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs.
+
+        The team changes only when all papers of the instant are counted, pooled work included.
+        """
+        if not self._capacity_changed or self.knowledge.has_publications or self.workforce.publish_pooled_work():
+            return
+        self._capacity_changed = False
         target = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
         if target != self.workforce.active_researchers:
             self.workforce.set_active(target)
             self._ledger.append(events.ActiveResearchersChanged(self.now, target))
             self.kernels.schedule_next()
         self.workforce.schedule_pooled_work()
-        if target >= (self.settings.run.stop_at_researchers or math.inf):
-            self._clock.at_end_of_instant(self._end_at_researcher_target)
 
-    def _end_at_researcher_target(self, _: ClockEvent) -> None:
-        self._end(*events.enough_researchers(self.settings.run.stop_at_researchers))
+    def check_endings(self) -> None:
+        """End the run if a goal is reached."""
+        target = self.settings.run.stop_at_researchers or math.inf
+        if self.knowledge.software.discovered >= self.settings.growth.limit - 1:
+            self._end(*events.LIMIT_REACHED)
+        elif self.knowledge.doublings >= self.settings.run.max_doublings:
+            self._end(*events.enough_doublings(self.knowledge.doublings))
+        elif self.workforce.active_researchers >= target:
+            self._end(*events.enough_researchers(self.settings.run.stop_at_researchers))
 
     def _start_background(self) -> BackgroundJobs | None:
         load = self.settings.scenario.background()
@@ -204,11 +223,6 @@ class Lab:
         params = self.compute.datacenter.params
         return GpuSplit(params.inference_share, params.training_share)
 
-    def _on_split_due(self, _: ClockEvent) -> None:
-        if self.policy.gpu_split() != self._present_split():
-            self._change_cluster()
-            self.compute.check_feasibility()
-
     def _change_cluster(self) -> None:
         """Apply the cluster of the scenario, divided by the policy. Raises ScenarioError if a job could never start."""
         params, split = self.settings.cluster, self.policy.gpu_split()
@@ -221,7 +235,7 @@ class Lab:
     # --- Change of the scenario --------------------------------------------------------------------------
 
     def prepare_change(self, scenario: Scenario) -> None:
-        """Refuse a change that is not allowed now, and publish pooled work, which counts by the present parameters.
+        """Refuse a change that is not allowed now, and hand in pooled work, which counts by the present parameters.
 
         Raises ScenarioError.
         """
@@ -250,8 +264,7 @@ class Lab:
         if new.kernels != old.kernels:
             self._change_kernels(old)
         self.knowledge.change_literature()
-        self.training.start_due_generations()
-        self._update_active_researchers()
+        self._capacity_changed = True
 
     def _change_law(self) -> None:
         """Apply the new growth law, calibrated with the team of day 0, from now on."""

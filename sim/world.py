@@ -20,6 +20,7 @@ from sim.lab import Lab, RunParts
 from sim.lab_factory import LabFactory
 from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario
+from sim.settle import settle
 
 
 class Snapshot(NamedTuple):
@@ -81,6 +82,7 @@ class World(mesa.Model):
         """Deliveries of GPUs. Not simulated yet."""
         self.regulator: None = None
         """Authority that can limit the use of GPUs. Not simulated yet."""
+        self.clock.on_instant_end = self._settle
         self.clock.advance(0.0)  # the inference jobs start, and with them the first researchers become active
         self.datacollector = mesa.DataCollector(model_reporters=_MODEL_REPORTERS)  # type: ignore[no-untyped-call]
         self._collect()
@@ -186,12 +188,14 @@ class World(mesa.Model):
         if scenario == self.scenario:
             return
         self.lab.prepare_change(scenario)
+        self._settle()
         if self.ending is not None:
             self._resume(self.ending, scenario)
         if scenario.run.sample_days != self.scenario.run.sample_days:
             self._frame_origin = (self.now, self.steps)
         self.scenario = scenario
         self.lab.change_scenario(scenario)
+        self._settle()
 
     def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:
         """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
@@ -199,6 +203,9 @@ class World(mesa.Model):
         check_resumable(ending, scenario, self.now, lab.knowledge.doublings, lab.workforce.active_researchers)
         self.ledger.remove(ending)
         self.ending, self.clock.halted, self.running = None, False, True
+
+    def _settle(self) -> None:
+        settle(list(self.labs.values()))
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin

@@ -59,7 +59,6 @@ class Cohort(LabAgent):
         """Jobs that hold GPUs."""
         self._cap_cache: tuple[tuple[int, int], float] = ((0, 0), 1.0)
         """Maximum batch for a step of software, with the latest paper and the team size for which it was computed."""
-        self._pending_pauses = 0
 
     @property
     def size(self) -> int:
@@ -69,12 +68,7 @@ class Cohort(LabAgent):
     @property
     def active(self) -> int:
         """Number of active researchers."""
-        return self.size - self.count[Phase.PAUSED] - self.inactive_pending - self._pending_pauses
-
-    @property
-    def pending_pauses(self) -> int:
-        """Number of researchers that pause as soon as the publications of this instant are complete."""
-        return self._pending_pauses
+        return self.size - self.count[Phase.PAUSED] - self.inactive_pending
 
     # Size and activity
 
@@ -91,19 +85,15 @@ class Cohort(LabAgent):
         """
         thinking, writing = self.count[Phase.THINK], self.count[Phase.WRITE]
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.inactive_pending
-        there = min(researchers, thinking + writing + away)
-        ideas, drafts, experiments = self._choose((thinking, writing, away), there)
+        ideas, drafts, experiments = self._choose((thinking, writing, away), researchers)
         self._pause(self.thinking, Phase.THINK, ideas)
         self._pause(self.writing, Phase.WRITE, drafts)
         self.inactive_pending += experiments
-        self._pending_pauses += researchers - there
 
     def resume(self, researchers: int) -> None:
         """Resume paused researchers, chosen at random."""
-        cancelled = min(researchers, self._pending_pauses)
-        self._pending_pauses -= cancelled
         pausing = (self.thinking.paused, self.writing.paused, self.inactive_pending)
-        ideas, drafts, experiments = self._choose(pausing, researchers - cancelled)
+        ideas, drafts, experiments = self._choose(pausing, researchers)
         self._resume(self.thinking, Phase.THINK, ideas)
         self._resume(self.writing, Phase.WRITE, drafts)
         self.inactive_pending -= experiments
@@ -147,10 +137,12 @@ class Cohort(LabAgent):
         mean = self.knowledge.experiment_gpu_days()
         if mean == 0:
             self._write(researchers, known_at_start, Phase.THINK)
+            self._schedule_leaps()
             return
         self._move(Phase.THINK, Phase.QUEUE, researchers)
         batch = ExperimentBatch(mean, self.compute.work_rate, known_at_start)
         self.compute.submit_job_array("experiment", researchers, self, batch, self.identity)
+        self._schedule_leaps()
 
     def next_task(self, array: JobArrayHandle, max_gpus: int) -> tuple[int, float, int]:
         """Return GPUs, days and number of tasks of the next job of an array."""
@@ -202,18 +194,29 @@ class Cohort(LabAgent):
         self._publish_batch(papers, self._drafts.take(papers, self._rng("draft")), Phase.WRITE)
 
     def _publish_batch(self, papers: int, known_at_start: int, phase: Phase) -> None:
-        """Publish papers and begin new ones; no batch exceeds the next step of software."""
+        """Hand in papers, which are counted at the end of the instant."""
         self._move(phase, Phase.PUBLISH, papers)
-        left = papers
-        while left:
-            part = int(min(left, self._max_batch_for_step()))
-            self.knowledge.publish(PaperBatch(self.number, part, known_at_start, self.active + self._pending_pauses))
-            left -= part
-        self._move(Phase.PUBLISH, Phase.THINK, papers)
-        self._begin(papers)
-        if self._pending_pauses:  # what was published brought a new generation, which has fewer GPUs
-            deferred, self._pending_pauses = self._pending_pauses, 0
-            self.pause(deferred)
+        self.knowledge.publish(PaperBatch(self.number, papers, known_at_start, self.active), self)
+
+    def max_batch(self) -> float:
+        """Return the largest number of papers that may be counted together now; no part exceeds a step of software."""
+        return self._max_batch_for_step()
+
+    def on_published(self, papers: float) -> None:
+        """Begin new papers."""
+        self._move(Phase.PUBLISH, Phase.THINK, int(papers))
+        self._begin(int(papers))
+        self._schedule_leaps()
+
+    def on_dropped(self, papers: float) -> None:
+        """Begin new papers, although these do not count."""
+        self.on_published(papers)
+
+    def _schedule_leaps(self) -> None:
+        """Schedule leaps that are not; the papers of the last leap must be counted, as they limit the next one."""
+        if not self.count[Phase.PUBLISH]:
+            self.thinking.schedule_next()
+            self.writing.schedule_next()
 
     def _running_tasks(self, job: JobHandle) -> int:
         """Return how many tasks of a job run at the same time: at most one for each GPU."""

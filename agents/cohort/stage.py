@@ -32,8 +32,9 @@ class CohortStage:
     2006). That is exact for k = 1, and for any k if leaving researchers return at once. Otherwise the rate is off by
     at most the share ε within a leap. In a steady state it is right on average, by Little's law.
 
-    ``stream_key`` names the random streams. ``on_done`` is called with the number of researchers that finished.
-    ``max_leap`` returns the maximum number that may leave in one leap.
+    ``stream_key`` names the random streams. ``on_done`` is called with the number of researchers that finished; call
+    :meth:`schedule_next` when its effects are complete. ``max_leap`` returns the maximum number that may leave in one
+    leap.
     """
 
     def __init__(
@@ -61,7 +62,6 @@ class CohortStage:
         self._paused_merged = 0
         self._leap: tuple[Event, int, float] | None = None
         """Timer, size and day of the next leap."""
-        self._leaping = False
 
     @property
     def working(self) -> int:
@@ -99,6 +99,11 @@ class CohortStage:
         self._groups.clear()
         self._set_merged(0)
         self.add_new(count)
+
+    def schedule_next(self) -> None:
+        """Schedule the next leap if none is scheduled."""
+        if self._leap is None:
+            self._schedule_leap()
 
     def pause(self, count: int) -> None:
         """Pause researchers: first the latest groups, then merged researchers."""
@@ -170,8 +175,6 @@ class CohortStage:
         it becomes smaller and comes sooner, at the same rate.
         """
         before, self.merged = self.merged, count
-        if self._leaping:
-            return
         if self._leap is None or not before or not count:
             self._schedule_leap()
             return
@@ -196,9 +199,6 @@ class CohortStage:
     def _on_leap(self, timer: Event) -> None:
         if self._leap is None or timer is not self._leap[0]:
             return
-        size = min(self._leap[1], self.merged)
-        self._leaping = True
+        size, self._leap = min(self._leap[1], self.merged), None
         self.merged -= size
         self._on_done(size)
-        self._leaping = False
-        self._schedule_leap()

@@ -21,4 +21,4 @@ class KernelDeployment(Protocol):
     """The way of faster kernels to the cluster."""
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
-        """Deploy a faster attention kernel, found after this number of candidates."""
+        """Deploy a faster attention kernel at the end of the instant; it was found after this number of candidates."""

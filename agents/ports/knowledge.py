@@ -19,6 +19,19 @@ class PaperBatch(NamedTuple):
     """Number of possible authors: 1, or the number of active researchers of a cohort."""
 
 
+class Author(Protocol):
+    """An agent that publishes, and goes on when its papers are counted."""
+
+    def max_batch(self) -> float:
+        """Return the largest number of papers that may be counted together now."""
+
+    def on_published(self, papers: float) -> None:
+        """Go on after a batch of this number of papers was counted."""
+
+    def on_dropped(self, papers: float) -> None:
+        """Go on after a batch of this number of papers was dropped."""
+
+
 class Knowledge(Protocol):
     """The papers of the lab and the software that they lead to."""
 
@@ -39,5 +52,9 @@ class Knowledge(Protocol):
         ``within``: maximum length of a step [doublings].
         """
 
-    def publish(self, batch: PaperBatch) -> None:
-        """Publish papers, which add to the discovered software."""
+    def publish(self, batch: PaperBatch, author: Author) -> None:
+        """Hand in papers, which are counted at the end of the instant.
+
+        A batch is counted in parts of at most ``author.max_batch()``, and ``author.on_published`` is called afterwards.
+        The rest of a batch is dropped at the end of the run, and when all researchers begin new papers together.
+        """

@@ -24,9 +24,9 @@ class Deployment(Protocol):
         """Record that the training run of a generation was submitted. ``days``: length with the kernels of day 0."""
 
     def deploy(self, generation: int, doublings: float) -> None:
-        """Deploy a new generation, which is better than the last by ``doublings``.
+        """Deploy a new generation at the end of the instant; it is better than the last by ``doublings``.
 
-        Raises ValueError if ``doublings`` is negative or exceeds what is discovered and not yet deployed.
+        The settlement raises ValueError if ``doublings`` is negative or exceeds what is discovered and not deployed.
         """
 
 

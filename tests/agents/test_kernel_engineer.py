@@ -73,14 +73,12 @@ class SmallLab:
         self.compute = ImmediateCompute(self.clock)
         self.research_time = FakeResearchTime(reference_researchers=10)
         self.deployed = []
-        self.on_deployed = lambda: None
         ports = KernelEngineerPorts(self.clock, self.compute, self.research_time, self, self.settings)
         self.engineer = KernelEngineer(mesa.Model(seed=1), AgentId("", "kernel engineer", -1), ports, curve)
         self.engineer.schedule_next()
 
     def deploy_kernels(self, candidates, speedup):
         self.deployed.append((self.clock.now, candidates, speedup))
-        self.on_deployed()
 
     def set_team(self, team):
         self.research_time.growth = team
@@ -134,13 +132,9 @@ def test_kernel_engineer_deploys_every_gain_and_then_the_largest():
     assert lab.engineer.candidates == 100, "it stops where nothing more was measured"
 
 
-@pytest.mark.parametrize("grows", [False, True])
-def test_kernel_engineer_schedules_one_deployment_after_another(grows):
-    """Whether or not the team grows with it, which plans too."""
+def test_kernel_engineer_schedules_one_deployment_after_another():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     lab.clock.timers.clear()
-    if grows:
-        lab.on_deployed = lambda: lab.set_team(2.0)
     lab.clock.advance(3)
     assert lab.engineer.speedup == 1.25
     assert len(lab.clock.timers) == 1

@@ -11,7 +11,7 @@ from agents.identity import AgentId
 from agents.literature import Literature
 from agents.params import KernelParams, LiteratureParams, ResearcherParams, TrainingParams
 from agents.ports.compute import ArrayTaskSource, JobHandle, JobListener
-from agents.ports.knowledge import PaperBatch
+from agents.ports.knowledge import Author, PaperBatch
 from agents.ports.training import GenerationPlan
 from hardware.cluster.cluster import GpuCluster
 
@@ -98,7 +98,7 @@ class FakeCompute:
 
 
 class FakeKnowledge:
-    """Collect publications; software stays as it is unless a test changes ``discovered``."""
+    """Collect publications, which are counted at once; software stays as it is."""
 
     def __init__(self, settings: FakeSettings) -> None:
         self.settings = settings
@@ -107,7 +107,6 @@ class FakeKnowledge:
         self.batches: list[PaperBatch] = []
         self.next_step = 1e12
         """Papers to the next step of software."""
-        self.on_publish: Callable[[], None] | None = None
 
     @property
     def papers(self) -> float:
@@ -120,11 +119,10 @@ class FakeKnowledge:
     def papers_to_next_step(self, within: float = math.inf) -> float:
         return self.next_step
 
-    def publish(self, batch: PaperBatch) -> None:
+    def publish(self, batch: PaperBatch, author: Author) -> None:
         self.batches.append(batch)
         self.literature.latest += int(batch.papers)
-        if self.on_publish is not None:
-            self.on_publish()
+        author.on_published(batch.papers)
 
 
 class FakeResearchTime:
@@ -150,7 +148,6 @@ class FakeDeployment:
         self.requests: list[tuple[int, int, float]] = []
         self.deployed: list[tuple[int, float]] = []
         self.kernels: list[tuple[float, float]] = []
-        self.on_deploy: Callable[[], None] | None = None
 
     def record_request(self, generation: int, gpus: int, days: float) -> None:
         self.requests.append((generation, gpus, days))
@@ -160,8 +157,6 @@ class FakeDeployment:
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         self.kernels.append((candidates, speedup))
-        if self.on_deploy is not None:
-            self.on_deploy()
 
 
 class FakePolicy:

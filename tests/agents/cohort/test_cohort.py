@@ -134,56 +134,6 @@ def test_cohort_pauses_and_resumes_entirely() -> None:
     assert cohort.active == 50 and lab.knowledge.papers > papers
 
 
-@pytest.mark.parametrize("writing_share", [0.0, 0.3])
-def test_cohort_defers_pause_until_after_publication(writing_share: float) -> None:
-    """A publication removes all GPUs: the pauses of its authors are deferred."""
-    lab, cohort = cohort_of(10, leap_tolerance=0.3, writing_share=writing_share)
-    seen = []
-
-    def house_nobody() -> None:
-        cohort.pause(cohort.active)
-        seen.append((cohort.active, cohort.pending_pauses, cohort.count[Phase.PUBLISH]))
-
-    lab.knowledge.on_publish = house_nobody
-    lab.clock.advance(1000.0)
-    (after,) = seen
-    assert after[0] == 0 and 0 < after[1] == after[2]
-    check(lab, cohort, [])
-    assert (cohort.count[Phase.PAUSED], cohort.pending_pauses) == (10, 0)
-    cohort.resume(4)
-    assert (cohort.active, cohort.size) == (4, 10)
-
-
-def test_cohort_cancels_deferred_pauses_on_resume() -> None:
-    """Of two papers in one instant the first removes all GPUs and the second restores them."""
-    lab, cohort = cohort_of(10, leap_tolerance=0.5, timing="whole")
-    lab.knowledge.next_step = 3.0
-
-    def house_all_or_nobody() -> None:
-        if cohort.active:
-            cohort.pause(cohort.active)
-        else:
-            cohort.resume(10)
-
-    lab.knowledge.on_publish = house_all_or_nobody
-    lab.clock.advance(365 / 12 + 1e-6)
-    sizes = [batch.papers for batch in lab.knowledge.batches]
-    assert sizes == [3, 3, 3, 1], "no more at once than bring the next step"
-    check(lab, cohort, [])
-    assert (cohort.active, cohort.pending_pauses) == (10, 0)
-
-
-def test_cohort_resume_during_publication_reaches_all() -> None:
-    """Without writing, researchers that lost their GPUs pause with their results before others publish."""
-    for seed in range(30):
-        lab, cohort = cohort_of(40, seed=seed, leap_tolerance=0.4, gpus=2, **QUICK | {"writing_share": 0.0})
-        run(lab, 1.0, cohort, [])
-        cohort.pause(min(cohort.active, 20))
-        lab.knowledge.on_publish = lambda cohort=cohort: cohort.resume(cohort.size - cohort.active)
-        run(lab, 3.0, cohort, [])
-        assert cohort.active == 40
-
-
 # --- who is chosen ---------------------------------------------------------------------------------------
 
 
@@ -261,7 +211,7 @@ def test_cohort_without_leap_error_publishes_single_papers() -> None:
 # --- individuals and cohorts ----------------------------------------------------------------------------
 
 
-def test_workforce_above_its_limit_becomes_a_cohort_at_the_end_of_the_instant() -> None:
+def test_workforce_above_its_limit_becomes_a_cohort() -> None:
     lab = SmallLab(gpus=3, **QUICK)
     population = lab.workforce(10)
     population.set_active(10)
@@ -269,8 +219,6 @@ def test_workforce_above_its_limit_becomes_a_cohort_at_the_end_of_the_instant() 
     phases = dict(lab.team.census.count)
     waiting = lab.compute.cluster.waiting
     population.set_active(12)
-    assert (len(population.researchers), population.in_cohorts, population.size) == (10, 2, 12)
-    lab.clock.advance(lab.now)
     assert (population.researchers, population.in_cohorts) == ([], 12)
     (cohort,) = population.cohorts
     assert cohort.number == 1

@@ -29,6 +29,7 @@ class Leaving:
         self.left.append((self.lab.now, count))
         if self.back:
             self.stage.add_new(count)
+        self.stage.schedule_next()
 
     def days(self) -> list[float]:
         return [day for day, _ in self.left]

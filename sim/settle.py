@@ -1,0 +1,65 @@
+"""Settle what happened in an instant, in fixed stages.
+
+Agents and jobs only hand in what they did: papers, deployments, changes of the inference GPUs. The clock calls
+:func:`settle` once no event of the instant is left. A stage may schedule an event at the same time; that event is
+processed next, and another settlement follows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from sim.lab import Lab
+
+
+class Stage(NamedTuple):
+    """A stage of the settlement of one lab."""
+
+    name: str
+    run: Callable[[Lab], None]
+
+
+REPEATED_STAGES: Final = (
+    Stage("publications", lambda lab: lab.knowledge.count_publications()),
+    Stage("software", lambda lab: lab.update_software()),
+    Stage("compute", lambda lab: lab.divide_gpus()),
+    Stage("workforce", lambda lab: lab.update_workforce()),
+)
+"""Stages that are repeated until every inbox is empty.
+
+1. Publications are counted up to the next step of software.
+2. Doublings are recorded, software and kernels are deployed, and training runs start.
+3. The policy divides the GPUs.
+4. When all papers are counted, the number of active researchers changes.
+"""
+
+FINAL_STAGES: Final = (
+    Stage("oversight", lambda lab: None),
+    Stage("endings", lambda lab: lab.check_endings()),
+)
+"""Stages that follow once. Oversight is empty: no regulator is simulated yet."""
+
+MAX_ROUNDS: Final = 100_000
+"""Largest number of rounds in one instant; each round counts papers up to one step of software."""
+
+
+class SettlementError(RuntimeError):
+    """Report that the effects of an instant cause further effects without end."""
+
+
+def settle(labs: Sequence[Lab]) -> None:
+    """Run each stage for all labs. Raises SettlementError if the inboxes do not become empty."""
+    for _ in range(MAX_ROUNDS):
+        for stage in REPEATED_STAGES:
+            for lab in labs:
+                stage.run(lab)
+        if not any(lab.pending for lab in labs):
+            break
+    else:
+        inbox = next(lab.pending for lab in labs if lab.pending)
+        raise SettlementError(
+            f"The inbox of {inbox} is not empty after {MAX_ROUNDS:,} rounds in one instant; allowed: an empty one. "
+            "Let the agent that hands in wait for some time in between."
+        )
+    for stage in FINAL_STAGES:
+        for lab in labs:
+            stage.run(lab)
