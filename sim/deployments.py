@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import NamedTuple
 
 from agents.workforce import Workforce
 from sim import events
@@ -12,6 +13,23 @@ from sim.compute_account import ComputeAccount
 from sim.knowledge import LabKnowledge
 from sim.lab_settings import LabSettings
 from sim.software import LEVEL_TOLERANCE
+
+
+class SoftwareRelease(NamedTuple):
+    """A generation of software that is handed in."""
+
+    generation: int
+    doublings: float
+    """Doublings by which it is better than the one before."""
+
+
+class KernelRelease(NamedTuple):
+    """Faster attention that is handed in."""
+
+    candidates: float
+    """Number of candidates after which it was found."""
+    speedup: float
+    """Speed-up relative to the library of day 0."""
 
 
 class Deployments:
@@ -32,10 +50,8 @@ class Deployments:
         self._workforce = workforce
         self._compute = compute
         self._ledger = ledger
-        self._software: deque[tuple[int, float]] = deque()
-        """Generations and their doublings that are not in use yet."""
-        self._kernels: deque[tuple[float, float]] = deque()
-        """Candidates and speed-ups that are not in use yet."""
+        self.inbox: deque[SoftwareRelease | KernelRelease] = deque()
+        """What is handed in and not in use yet."""
 
     @property
     def discovered(self) -> float:
@@ -49,28 +65,25 @@ class Deployments:
 
     def deploy(self, generation: int, doublings: float) -> None:
         """Hand in a new generation, ``doublings`` better than the one before."""
-        self._software.append((generation, doublings))
+        self.inbox.append(SoftwareRelease(generation, doublings))
         self._clock.request_settlement()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Hand in faster attention, found after this number of candidates."""
-        self._kernels.append((candidates, speedup))
+        self.inbox.append(KernelRelease(candidates, speedup))
         self._clock.request_settlement()
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether something is handed in and not in use yet."""
-        return bool(self._software or self._kernels)
 
     def put_into_use(self) -> None:
         """Put what is handed in into use.
 
         Raises ValueError if a generation is negative or more than what is discovered and not yet deployed.
         """
-        while self._software:
-            self._deploy_software(*self._software.popleft())
-        while self._kernels:
-            self._deploy_kernels(*self._kernels.popleft())
+        while self.inbox:
+            release = self.inbox.popleft()
+            if isinstance(release, SoftwareRelease):
+                self._deploy_software(*release)
+            else:
+                self._deploy_kernels(*release)
 
     def _deploy_software(self, generation: int, doublings: float) -> None:
         software = self._knowledge.software

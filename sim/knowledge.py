@@ -65,10 +65,11 @@ class LabKnowledge:
         self.literature = Literature(settings.literature)
         self.papers = 0.0
         """Number of papers published."""
-        self._publications: deque[tuple[PaperBatch, float, Author]] = deque()
+        self.publications: deque[tuple[PaperBatch, float, Author]] = deque()
         """Batches that are handed in, with the number of their papers that are not counted yet, and their authors."""
         self.doublings = 0
         """Number of completed doublings of discovered software."""
+        self.apply_settings()
 
     @property
     def discovered(self) -> float:
@@ -121,22 +122,13 @@ class LabKnowledge:
         return effective / self.effective_papers(1.0)
 
     @property
-    def has_publications(self) -> bool:
-        """Whether papers are handed in and not counted yet."""
-        return bool(self._publications)
-
-    @property
     def is_complete(self) -> bool:
         """Whether software has reached its limit or its number of doublings, at which the run ends."""
-        software = self.software
-        return (
-            software.whole_doublings >= self._settings.run.max_doublings
-            or software.discovered >= self._settings.growth.limit - 1
-        )
+        return self.software.discovered >= self._goal
 
     def publish(self, batch: PaperBatch, author: Author) -> None:
         """Hand in papers, which are counted at the end of the instant."""
-        self._publications.append((batch, batch.papers, author))
+        self.publications.append((batch, batch.papers, author))
         self._clock.request_settlement()
 
     def count_publications(self) -> None:
@@ -145,29 +137,33 @@ class LabKnowledge:
         A step is a doubling, or the gain at which the next training run can begin. At the end of the run the remaining
         papers are dropped.
         """
-        left = len(self._publications)  # what is handed in meanwhile belongs to the next round
+        left = len(self.publications)  # what is handed in meanwhile belongs to the next round
         while left and not self.is_complete:
-            batch, papers, author = self._publications.popleft()
+            batch, papers, author = self.publications.popleft()
             left -= 1
-            most = author.max_batch()
-            part = papers if papers <= most else int(most)
-            before, step = self.software.discovered, self._next_generation_at()
-            self._count(batch._replace(papers=part))
-            if part < papers:
-                self._publications.appendleft((batch, papers - part, author))
+            before = self.software.discovered
+            most = author.max_batch() if papers > 1 else 1
+            if papers > most:
+                self._count(batch._replace(papers=int(most)))
+                self.publications.appendleft((batch, papers - int(most), author))
                 left += 1
             else:
+                self._count(batch if papers == batch.papers else batch._replace(papers=papers))
                 author.on_published(batch.papers)
-            after = self.software.discovered + LEVEL_TOLERANCE
-            if self.software.whole_doublings > self.doublings or before + LEVEL_TOLERANCE < step <= after:
+            if left and self._is_step_reached(before):
                 break
         if self.is_complete:
             self.drop_publications()
 
+    def _is_step_reached(self, before: float) -> bool:
+        """Return whether software has reached its next step since it was ``before`` [doublings]."""
+        level = self.software.discovered + LEVEL_TOLERANCE
+        return level >= self.doublings + 1 or before + LEVEL_TOLERANCE < self._next_generation_at() <= level
+
     def drop_publications(self) -> None:
         """Drop the papers that are not counted yet; their authors go on."""
-        for _ in range(len(self._publications)):
-            batch, _uncounted, author = self._publications.popleft()
+        for _ in range(len(self.publications)):
+            batch, _uncounted, author = self.publications.popleft()
             author.on_dropped(batch.papers)
 
     def _count(self, batch: PaperBatch) -> None:
@@ -189,9 +185,11 @@ class LabKnowledge:
             )
         )
 
-    def change_literature(self) -> None:
-        """Apply the present parameters of the literature from now on."""
+    def apply_settings(self) -> None:
+        """Apply the present parameters from now on."""
         self.literature.params = self._settings.literature
+        self._goal = min(self._settings.run.max_doublings - LEVEL_TOLERANCE, self._settings.growth.limit - 1)
+        """Software at which the run ends [doublings]."""
 
     def _add_to_literature(self, batch: PaperBatch) -> tuple[int, int]:
         """Add a batch to the literature; return the number of its latest paper and the number of duplicates.
@@ -210,6 +208,8 @@ class LabKnowledge:
 
     def record_doublings(self) -> None:
         """Record the doublings of software that are complete."""
+        if self.software.discovered + LEVEL_TOLERANCE < self.doublings + 1:
+            return
         while self.doublings < min(self.software.whole_doublings, self._settings.run.max_doublings):
             self.doublings += 1
             self._ledger.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -157,38 +156,48 @@ class Lab:
     # --- Stages of an instant: sim.settle ----------------------------------------------------------------
 
     @property
-    def pending(self) -> str:
-        """Name of an inbox that is not empty; empty if nothing is left to settle."""
-        if self.knowledge.has_publications:
+    def is_unsettled(self) -> bool:
+        """Whether an inbox is not empty."""
+        return self._capacity_changed or bool(self.knowledge.publications or self.deployments.inbox)
+
+    @property
+    def full_inbox(self) -> str:
+        """Name of an inbox that is not empty."""
+        if self.knowledge.publications:
             return "publications"
-        if self.deployments.is_pending:
-            return "deployments"
-        return "capacity" if self._capacity_changed else ""
+        return "deployments" if self.deployments.inbox else "capacity"
+
+    def count_publications(self) -> None:
+        """Count papers up to the next step of software."""
+        if self.knowledge.publications:
+            self.knowledge.count_publications()
 
     def update_software(self) -> None:
         """Record doublings, put new software and kernels into use, and start training runs that are due."""
         self.knowledge.record_doublings()
+        inbox = self.deployments.inbox
         while True:
-            if self.deployments.is_pending:
+            if inbox:
                 self._capacity_changed = self._deployed = True
-            self.deployments.put_into_use()
+                self.deployments.put_into_use()
             self.training.start_due_generations()
-            if not self.deployments.is_pending:
+            if not inbox:
                 return
 
     def divide_gpus(self) -> None:
         """Divide the GPUs again after a deployment, if the policy wants another division."""
-        is_due, self._deployed = self._deployed, False
-        if is_due and self.policy.gpu_split() != self._present_split():
-            self._change_cluster()
-            self.compute.check_feasibility()
+        if self._deployed:
+            self._deployed = False
+            if self.policy.gpu_split() != self._present_split():
+                self._change_cluster()
+                self.compute.check_feasibility()
 
     def update_workforce(self) -> None:
         """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs.
 
         The team changes only when all papers of the instant are counted, pooled work included.
         """
-        if not self._capacity_changed or self.knowledge.has_publications or self.workforce.publish_pooled_work():
+        if not self._capacity_changed or self.knowledge.publications or self.workforce.publish_pooled_work():
             return
         self._capacity_changed = False
         target = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
@@ -200,13 +209,14 @@ class Lab:
 
     def check_endings(self) -> None:
         """End the run if a goal is reached."""
-        target = self.settings.run.stop_at_researchers or math.inf
-        if self.knowledge.software.discovered >= self.settings.growth.limit - 1:
-            self._end(*events.LIMIT_REACHED)
-        elif self.knowledge.doublings >= self.settings.run.max_doublings:
-            self._end(*events.enough_doublings(self.knowledge.doublings))
-        elif self.workforce.active_researchers >= target:
-            self._end(*events.enough_researchers(self.settings.run.stop_at_researchers))
+        target = self.settings.run.stop_at_researchers
+        if self.knowledge.is_complete:
+            if self.knowledge.software.discovered >= self.settings.growth.limit - 1:
+                self._end(*events.LIMIT_REACHED)
+            else:
+                self._end(*events.enough_doublings(self.knowledge.doublings))
+        elif target and self.workforce.active_researchers >= target:
+            self._end(*events.enough_researchers(target))
 
     def _start_background(self) -> BackgroundJobs | None:
         load = self.settings.scenario.background()
@@ -253,6 +263,7 @@ class Lab:
         old = self.settings.scenario
         self.settings.change_scenario(new)
         self.compute.update_work_rate()
+        self.knowledge.apply_settings()
         if new.growth != old.growth:
             self._change_law()
         if new.cluster != old.cluster:
@@ -263,7 +274,6 @@ class Lab:
             cancel_training(self.compute.datacenter)
         if new.kernels != old.kernels:
             self._change_kernels(old)
-        self.knowledge.change_literature()
         self._capacity_changed = True
 
     def _change_law(self) -> None:

@@ -5,7 +5,7 @@ Agents and jobs only hand in what they did: papers, deployments, changes of the 
 processed next, and another settlement follows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from sim.lab import Lab
@@ -18,11 +18,15 @@ class Stage(NamedTuple):
     run: Callable[[Lab], None]
 
 
+def _oversee(lab: Lab) -> None:
+    """Do nothing: no regulator is simulated yet."""
+
+
 REPEATED_STAGES: Final = (
-    Stage("publications", lambda lab: lab.knowledge.count_publications()),
-    Stage("software", lambda lab: lab.update_software()),
-    Stage("compute", lambda lab: lab.divide_gpus()),
-    Stage("workforce", lambda lab: lab.update_workforce()),
+    Stage("publications", Lab.count_publications),
+    Stage("software", Lab.update_software),
+    Stage("compute", Lab.divide_gpus),
+    Stage("workforce", Lab.update_workforce),
 )
 """Stages that are repeated until every inbox is empty.
 
@@ -32,11 +36,8 @@ REPEATED_STAGES: Final = (
 4. When all papers are counted, the number of active researchers changes.
 """
 
-FINAL_STAGES: Final = (
-    Stage("oversight", lambda lab: None),
-    Stage("endings", lambda lab: lab.check_endings()),
-)
-"""Stages that follow once. Oversight is empty: no regulator is simulated yet."""
+FINAL_STAGES: Final = (Stage("oversight", _oversee), Stage("endings", Lab.check_endings))
+"""Stages that follow once."""
 
 MAX_ROUNDS: Final = 100_000
 """Largest number of rounds in one instant; each round counts papers up to one step of software."""
@@ -46,20 +47,20 @@ class SettlementError(RuntimeError):
     """Report that the effects of an instant cause further effects without end."""
 
 
-def settle(labs: Sequence[Lab]) -> None:
+def settle(labs: Collection[Lab]) -> None:
     """Run each stage for all labs. Raises SettlementError if the inboxes do not become empty."""
     for _ in range(MAX_ROUNDS):
-        for stage in REPEATED_STAGES:
+        for _, run in REPEATED_STAGES:
             for lab in labs:
-                stage.run(lab)
-        if not any(lab.pending for lab in labs):
+                run(lab)
+        if not [lab for lab in labs if lab.is_unsettled]:
             break
     else:
-        inbox = next(lab.pending for lab in labs if lab.pending)
+        inbox = next(lab.full_inbox for lab in labs if lab.is_unsettled)
         raise SettlementError(
             f"The inbox of {inbox} is not empty after {MAX_ROUNDS:,} rounds in one instant; allowed: an empty one. "
             "Let the agent that hands in wait for some time in between."
         )
-    for stage in FINAL_STAGES:
+    for _, run in FINAL_STAGES:
         for lab in labs:
-            stage.run(lab)
+            run(lab)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -84,7 +83,9 @@ class World(mesa.Model):
         """Authority that can limit the use of GPUs. Not simulated yet."""
         self.clock.on_instant_end = self._settle
         self.clock.advance(0.0)  # the inference jobs start, and with them the first researchers become active
-        self.datacollector = mesa.DataCollector(model_reporters=_MODEL_REPORTERS)  # type: ignore[no-untyped-call]
+        self.datacollector = mesa.DataCollector(  # type: ignore[no-untyped-call]
+            model_reporters={name: [reporter, [self.lab]] for name, reporter in reporters.REPORTERS.items()}
+        )
         self._collect()
 
     @property
@@ -205,7 +206,7 @@ class World(mesa.Model):
         self.ending, self.clock.halted, self.running = None, False, True
 
     def _settle(self) -> None:
-        settle(list(self.labs.values()))
+        settle(self.labs.values())
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin
@@ -227,10 +228,3 @@ class World(mesa.Model):
             self.ledger.append(self.ending)
             self.clock.halted = True
             self.running = False
-
-
-def _observe(reporter: Callable[[Lab], float], world: World) -> float:
-    return reporter(world.lab)
-
-
-_MODEL_REPORTERS = {name: partial(_observe, reporter) for name, reporter in reporters.REPORTERS.items()}
