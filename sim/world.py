@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -28,6 +29,11 @@ class Snapshot(NamedTuple):
     day: float
     """Day of the snapshot."""
     content: bytes
+
+
+def _report(reporter: Callable[[Lab], float], lab: Lab, world: World) -> float:
+    """Return a quantity of a lab; Mesa's collector passes the world too."""
+    return reporter(lab)
 
 
 class World(mesa.Model):
@@ -84,7 +90,7 @@ class World(mesa.Model):
         self.clock.on_instant_end = self._settle
         self.clock.advance(0.0)  # the inference jobs start, and with them the first researchers become active
         self.datacollector = mesa.DataCollector(  # type: ignore[no-untyped-call]
-            model_reporters={name: [reporter, [self.lab]] for name, reporter in reporters.REPORTERS.items()}
+            model_reporters={name: partial(_report, each, self.lab) for name, each in reporters.REPORTERS.items()}
         )
         self._collect()
 
