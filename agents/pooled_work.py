@@ -7,12 +7,14 @@ next step of software takes, as in the report's arithmetic.
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from simpy import Event
 
 from agents.phases import Phase
-from agents.ports import Lab, PaperBatch
+from agents.ports.bundles import ResearcherPorts
+from agents.ports.knowledge import PaperBatch
 
 
 class Thinker(Protocol):
@@ -25,19 +27,19 @@ class Thinker(Protocol):
 class PooledWork:
     """Accumulate the work of all researchers in phase *think*."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    def __init__(self, ports: ResearcherPorts) -> None:
+        self._time, _, _, self._knowledge, self._team, self._settings = ports
         self.members: dict[Thinker, None] = {}
         self.anonymous_members = 0
         """Number of further researchers, which only think and therefore need no agents."""
         self._papers = 0.0
-        self._since = lab.now
+        self._since = self._time.now
         self._timer: Event | None = None
 
     @property
     def papers(self) -> float:
         """Work that is done and not published [papers]."""
-        return self._papers + self._papers_per_day() * (self.lab.now - self._since)
+        return self._papers + self._papers_per_day() * (self._time.now - self._since)
 
     def add(self, researcher: Thinker) -> None:
         """Add a researcher. Call :meth:`schedule_next` after the last change of an instant."""
@@ -52,7 +54,7 @@ class PooledWork:
     def set_anonymous_members(self, researchers: int) -> None:
         """Set the number of researchers without agents. Call :meth:`schedule_next` afterwards."""
         self.accrue()
-        self.lab.census.enter(Phase.THINK, self.lab.now, researchers - self.anonymous_members)
+        self._team.census.enter(Phase.THINK, self._time.now, researchers - self.anonymous_members)
         self.anonymous_members = researchers
 
     def schedule_next(self) -> None:
@@ -61,42 +63,58 @@ class PooledWork:
         self._timer = None
         if self.members or self.anonymous_members:
             missing = max(0.0, self._papers_needed() - self._papers)
-            self._timer = self.lab.after(missing / self._papers_per_day(), self._on_accrued)
+            self._timer = self._time.after(missing / self._papers_per_day(), self._on_accrued)
 
-    def flush(self) -> None:
-        """Publish the work so far, before a change of the team changes its value."""
+    def flush(self) -> bool:
+        """Hand in the work so far before a change of the team changes its value; return whether there was any."""
         self.accrue()
-        if self._papers > 0 and not self._experiments():
-            papers, self._papers = self._papers, 0.0
-            self.lab.publish(PaperBatch(0, papers, None))
+        if self._papers <= 0 or self._experiments():
+            return False
+        papers, self._papers = self._papers, 0.0
+        self._knowledge.publish(PaperBatch(0, papers, None), self)
+        return True
+
+    def max_batch(self) -> float:
+        """Return inf: the work that is handed in reaches the next step of software at most."""
+        return math.inf
+
+    def on_published(self, papers: float) -> None:
+        """Schedule the next publication."""
+        self.schedule_next()
+
+    def on_dropped(self, papers: float) -> None:
+        """Schedule the next publication."""
+        self.schedule_next()
 
     def _papers_per_day(self) -> float:
         """Return the work per day of all members; writing is included if papers need no experiment."""
-        params = self.lab.researcher_params
+        params = self._settings.researcher
         thinking = 1 - params.writing_share if self._experiments() else 1.0
-        return (len(self.members) + self.anonymous_members) * params.papers_per_day * self.lab.research_pace / thinking
+        return (
+            (len(self.members) + self.anonymous_members) * params.papers_per_day * self._team.research_pace / thinking
+        )
 
     def _experiments(self) -> bool:
-        return self.lab.experiment_gpu_days() > 0
+        return self._knowledge.experiment_gpu_days() > 0
 
     def _papers_needed(self) -> float:
-        return 1.0 if self._experiments() else self.lab.papers_to_next_step()
+        return 1.0 if self._experiments() else self._knowledge.papers_to_next_step()
 
     def accrue(self) -> None:
         """Add the work so far. Call this before a change of the rate of work."""
         self._papers = self.papers
-        self._since = self.lab.now
+        self._since = self._time.now
 
     def _on_accrued(self, timer: Event) -> None:
         if timer is not self._timer:
             return
         needed = self._papers_needed()
         self._papers = 0.0
-        self._since = self.lab.now
+        self._since = self._time.now
         if self._experiments():
             thinker = next(iter(self.members))
             self.remove(thinker)
             thinker.on_thought_out()
+            self.schedule_next()
         else:
-            self.lab.publish(PaperBatch(0, needed, None))
-        self.schedule_next()
+            self._knowledge.publish(PaperBatch(0, needed, None), self)

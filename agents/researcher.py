@@ -1,39 +1,45 @@
 """Simulate one automated researcher: think, queue for GPUs, run an experiment, write, publish, and repeat."""
 
-from typing import Any
+from __future__ import annotations
 
 import mesa
+from numpy.random import Generator
 from simpy import Event
 
 from agents import work_model
+from agents.identity import AgentId
+from agents.lab_agent import LabAgent
 from agents.phases import Phase
 from agents.pooled_work import PooledWork
-from agents.ports import JobHandle, Lab, PaperBatch
+from agents.ports.bundles import ResearcherPorts
+from agents.ports.compute import JobHandle
+from agents.ports.knowledge import PaperBatch
 
 
-class Researcher(mesa.Agent):
+class Researcher(LabAgent):
     """Simulate one researcher from its first day to the end of the run.
 
-    A subclass for ``World(researcher=...)`` changes `on_thought_out`, `thinking_days` or `writing_days`.
-    ``number`` (1, 2, ...) names its random streams. ``pool`` is the pool of its thinking, if work is pooled.
+    A subclass for ``LabFactory(researcher=...)`` changes `on_thought_out`, `thinking_days` or `writing_days`.
+    ``identity`` names its random streams. ``pool`` is the pool of its thinking, if work is pooled.
     """
 
-    def __init__(self, model: mesa.Model, lab: Lab, number: int, pool: PooledWork | None) -> None:
-        super().__init__(model)
-        self.unique_id = number
-        self.lab = lab
+    def __init__(
+        self, model: mesa.Model, identity: AgentId, ports: ResearcherPorts, pool: PooledWork | None = None
+    ) -> None:
+        super().__init__(model, identity)
+        self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings = ports
         self.pool = pool
         self.active = True
         self.phase = Phase.THINK
         self.papers = 0
         self.known_at_start = 0
         """Number of the latest paper that was known when its own was begun."""
-        self.job: Any = None
+        self.job: JobHandle | None = None
         """Job of its experiment, while it waits or runs."""
         self._timer: Event | None = None
         self._due = 0.0
         self._paused: tuple[Phase, float] | None = None
-        lab.census.enter(Phase.THINK, lab.now)
+        self.team.census.enter(Phase.THINK, self.time.now)
         self._begin_paper()
 
     def stretch(self, factor: float) -> None:
@@ -41,11 +47,11 @@ class Researcher(mesa.Agent):
         if self._paused is not None:
             self._paused = (self._paused[0], self._paused[1] * factor)
         elif self._timer is not None:
-            self._start_timer((self._due - self.lab.now) * factor)
+            self._start_timer((self._due - self.time.now) * factor)
 
     def remaining_work(self) -> tuple[Phase, float]:
         """Return its phase, or the phase before it paused, and the days that are left in it."""
-        return self._paused or (self.phase, self._due - self.lab.now)
+        return self._paused or (self.phase, self._due - self.time.now)
 
     def remove(self) -> None:
         """Remove the agent from the model; a cohort continues its paper."""
@@ -64,7 +70,7 @@ class Researcher(mesa.Agent):
             self.pool.remove(self)
             self._pause(0.0)
         elif self.phase in (Phase.THINK, Phase.WRITE):
-            self._pause(self._due - self.lab.now)
+            self._pause(self._due - self.time.now)
 
     def resume(self) -> None:
         """Continue where :meth:`pause` stopped."""
@@ -81,17 +87,17 @@ class Researcher(mesa.Agent):
 
     def on_thought_out(self) -> None:
         """Submit the experiment of a paper that is thought out, or write the paper if it needs none."""
-        mean = self.lab.experiment_gpu_days()
+        mean = self.knowledge.experiment_gpu_days()
         if mean == 0:
             self.write_up()
             return
-        number = self.unique_id
-        params = self.lab.researcher_params
-        gpu_days = work_model.experiment_gpu_days(params, mean, self.lab.rng_for("experiment cost", number))
-        gpus = work_model.gang_size(params, gpu_days, self.lab.largest_gang("experiment"))
+        params = self.settings.researcher
+        gpu_days = work_model.experiment_gpu_days(params, mean, self.stream("experiment cost"))
+        gpus = work_model.gang_size(params, gpu_days, self.compute.largest_gang("experiment"))
         self._enter_phase(Phase.QUEUE)
-        self.job = self.lab.submit_job("experiment", gpus, gpu_days / gpus, number, watcher=self)
-        self.job.callbacks.append(self.on_experiment_done)
+        self.job = self.compute.submit_job(
+            "experiment", gpus, gpu_days / gpus, self.identity, self.on_experiment_done, self
+        )
 
     def job_started(self, job: JobHandle) -> None:
         """Enter phase *run* when the experiment gets its GPUs."""
@@ -107,23 +113,27 @@ class Researcher(mesa.Agent):
         self.write_up()
 
     def _begin_paper(self) -> None:
-        self.known_at_start = self.lab.literature.latest
+        self.known_at_start = self.knowledge.literature.latest
         if self.pool is not None:
             self.pool.add(self)
         else:
-            self._start_timer(self.thinking_days() / self.lab.research_pace)
+            self._start_timer(self.thinking_days() / self.team.research_pace)
+
+    def stream(self, decision: str) -> Generator:
+        """Return the random generator of one of its decisions, such as ``"thinking"``."""
+        return self.randomness.get(decision, self.identity.stream_key)
 
     def thinking_days(self) -> float:
         """Return the days of work until the next paper is thought out."""
-        return work_model.thinking_days(self.lab.researcher_params, self.lab.rng_for("thinking", self.unique_id))
+        return work_model.thinking_days(self.settings.researcher, self.stream("thinking"))
 
     def writing_days(self) -> float:
         """Return the days of work that writing takes after an experiment."""
-        return work_model.writing_days(self.lab.researcher_params, self.lab.rng_for("writing", self.unique_id))
+        return work_model.writing_days(self.settings.researcher, self.stream("writing"))
 
     def write_up(self) -> None:
         """Write the paper, then publish it."""
-        days = self.writing_days() / self.lab.research_pace
+        days = self.writing_days() / self.team.research_pace
         if days == 0 and self.active:
             self._publish()
             return
@@ -135,14 +145,23 @@ class Researcher(mesa.Agent):
 
     def _publish(self) -> None:
         self._enter_phase(Phase.PUBLISH)
+        self.knowledge.publish(PaperBatch(self.number, 1.0, self.known_at_start), self)
+
+    def max_batch(self) -> float:
+        """Return 1: a researcher publishes one paper at a time."""
+        return 1.0
+
+    def on_published(self, papers: float) -> None:
+        """Begin the next paper."""
         self.papers += 1
-        self.lab.publish(PaperBatch(self.unique_id, 1.0, self.known_at_start))
+        self.on_dropped(papers)
+
+    def on_dropped(self, papers: float) -> None:
+        """Begin the next paper, although this one does not count."""
         self._enter_phase(Phase.THINK)
         self._begin_paper()
         if self.pool is not None:
             self.pool.schedule_next()
-        if not self.active:
-            self.pause()  # its publication brought a new generation, which has fewer GPUs
 
     def _pause(self, days_left: float) -> None:
         self._paused = (self.phase, days_left)
@@ -150,8 +169,8 @@ class Researcher(mesa.Agent):
         self._enter_phase(Phase.PAUSED)
 
     def _start_timer(self, days: float) -> None:
-        self._due = self.lab.now + days
-        self._timer = self.lab.after(days, self._on_timer)
+        self._due = self.time.now + days
+        self._timer = self.time.after(days, self._on_timer)
 
     def _on_timer(self, timer: Event) -> None:
         if timer is not self._timer:
@@ -163,5 +182,5 @@ class Researcher(mesa.Agent):
             self._publish()
 
     def _enter_phase(self, phase: Phase) -> None:
-        self.lab.census.move(self.phase, phase, self.lab.now)
+        self.team.census.move(self.phase, phase, self.time.now)
         self.phase = phase

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import mesa
-from simpy import Event
 
 from agents.cohort.cohort import Cohort
-from agents.phases import Phase
+from agents.identity import AgentId
+from agents.phases import Phase, PhaseOccupancy
 from agents.pooled_work import PooledWork
-from agents.ports import Lab
+from agents.ports.bundles import ResearcherPorts
 from agents.researcher import Researcher
+from agents.team import TeamState
 
 
 def class_without_cohort(researcher: type[Researcher], cohort: type[Cohort] | None) -> str:
@@ -28,13 +30,31 @@ class Workforce:
 
     ``researcher`` is the class of the agents. A cohort does not reproduce a subclass of Researcher. Its researchers
     therefore stay agents in a team of any size, unless ``cohort`` is a cohort class for them.
+
+    Arguments
+    ---------
+    model
+        Model in which Mesa registers the agents.
+    lab
+        Name of the lab.
+    team
+        State of the team, which the workforce keeps. ``ports.team`` reads it.
+    ports
+        Ports of the researchers.
+    reference_researchers
+        Size of the reference team, to which `kernels__candidates_per_day` refers.
+    on_cohort_formed
+        Function that is called with the number and the size of a cohort when it is formed.
     """
 
     def __init__(
         self,
         model: mesa.Model,
-        lab: Lab,
-        pool: PooledWork | None,
+        lab: str,
+        team: TeamState,
+        ports: ResearcherPorts,
+        reference_researchers: float,
+        on_cohort_formed: Callable[[int, int], None],
         researcher: type[Researcher] = Researcher,
         cohort: type[Cohort] | None = None,
     ) -> None:
@@ -45,13 +65,27 @@ class Workforce:
         self._warned = False
         self._model = model
         self._lab = lab
-        self._pool = pool
+        self.ports = ports
+        self._settings = ports.settings
+        self._on_cohort_formed = on_cohort_formed
+        self.team = team
+        self.reference_researchers = reference_researchers
+        self.pool = PooledWork(ports) if ports.settings.researcher.timing == "pooled" else None
+        """Work of the researchers that think together; None if each thinks alone."""
         self.researchers: list[Researcher] = []
         """Individual researchers, in the order of their numbers."""
         self.cohorts: list[Cohort] = []
-        self.active_researchers = 0
         self._last_number = 0
-        self._absorbing = False
+
+    @property
+    def census(self) -> PhaseOccupancy:
+        """Number of researchers in each phase, and the time spent there."""
+        return self.team.census
+
+    @property
+    def active_researchers(self) -> int:
+        """Number of active researchers."""
+        return self.team.active_researchers
 
     @property
     def in_cohorts(self) -> int:
@@ -61,15 +95,15 @@ class Workforce:
     @property
     def size(self) -> int:
         """Number of all researchers, active or not."""
-        others = self._pool.anonymous_members if self._pool is not None else 0
+        others = self.pool.anonymous_members if self.pool is not None else 0
         return others + len(self.researchers) + self.in_cohorts
 
     def set_active(self, target: int) -> None:
         """Pause the latest researchers, or resume and then create researchers, until ``target`` are active."""
-        before, self.active_researchers = self.active_researchers, target
-        if self._pool is not None and self._lab.experiment_gpu_days() == 0:
-            individuals = target if self._stay_individuals(target) else min(target, self._lab.max_individuals)
-            self._pool.set_anonymous_members(target - individuals)
+        before, self.team.active_researchers = self.team.active_researchers, target
+        if self.pool is not None and self.ports.knowledge.experiment_gpu_days() == 0:
+            individuals = target if self._stay_individuals(target) else min(target, self._settings.run.max_individuals)
+            self.pool.set_anonymous_members(target - individuals)
             self._change_active_individuals(individuals - sum(each.active for each in self.researchers))
         else:
             self._change_active_individuals(target - before)
@@ -87,7 +121,30 @@ class Workforce:
         for cohort in self.cohorts:
             cohort.start_over()
 
-    def stretch(self, factor: float) -> None:
+    def team_growth(self) -> float:
+        """Return the number of active researchers, relative to the reference team."""
+        return self.active_researchers / self.reference_researchers
+
+    def set_research_pace(self, pace: float) -> None:
+        """Set the share of their time that researchers spend on papers, also for work that has begun."""
+        if pace == self.team.research_pace:
+            return
+        if self.pool is not None:
+            self.pool.accrue()
+        factor, self.team.research_pace = self.team.research_pace / pace, pace
+        self._stretch(factor)
+        self.schedule_pooled_work()
+
+    def publish_pooled_work(self) -> bool:
+        """Hand in pooled work before a change of the team changes its value; return whether there was any."""
+        return self.pool is not None and self.pool.flush()
+
+    def schedule_pooled_work(self) -> None:
+        """Schedule the next publication of pooled work, after a change of the team or of its pace."""
+        if self.pool is not None:
+            self.pool.schedule_next()
+
+    def _stretch(self, factor: float) -> None:
         """Multiply the time left of all thinking and writing by ``factor``."""
         for researcher in self.researchers:
             researcher.stretch(factor)
@@ -124,50 +181,50 @@ class Workforce:
             return
         for _ in range(researchers):
             self._last_number += 1
-            self.researchers.append(self._researcher(self._model, self._lab, self._last_number, self._pool))
+            self.researchers.append(
+                self._researcher(self._model, self._identity(self._last_number), self.ports, self.pool)
+            )
 
     def _may_be_individuals(self, more: int) -> bool:
         size = len(self.researchers) + more
-        return self._pool is not None or self._stay_individuals(size) or size <= self._lab.max_individuals
+        return self.pool is not None or self._stay_individuals(size) or size <= self._settings.run.max_individuals
 
     def _stay_individuals(self, researchers: int) -> bool:
         """Return whether the team stays individual because its class has no cohort; warn once."""
         if not self.without_cohort:
             return False
-        if researchers > self._lab.max_individuals and not self._warned:
+        if researchers > self._settings.run.max_individuals and not self._warned:
             self._warned = True
             warnings.warn(
                 f"{self.without_cohort} has no cohort class, so {researchers:,} researchers are simulated one by one, "
-                f"above run__max_individuals = {self._lab.max_individuals:,}. This takes "
-                "longer. Raise run__max_individuals, or give World a cohort class.",
+                f"above run__max_individuals = {self._settings.run.max_individuals:,}. This takes "
+                "longer. Raise run__max_individuals, or give LabFactory a cohort class.",
                 stacklevel=2,
             )
         return True
 
     def _grow(self, researchers: int) -> None:
-        """Add researchers to a cohort, which absorbs the individuals at the end of the instant, when none is busy."""
+        """Add researchers to a cohort, which absorbs all individuals."""
         if not self.cohorts:
-            number = self.researchers[0].unique_id if self.researchers else self._last_number + 1
+            number = self.researchers[0].number if self.researchers else self._last_number + 1
             self._new_cohort(number)
-            if self.researchers and not self._absorbing:
-                self._absorbing = True
-                self._lab.at_end_of_instant(self._absorb_individuals)
         cohort = self.cohorts[-1]
         cohort.grow(researchers)
-        self._last_number += researchers
-        if not self._absorbing:
-            self._lab.cohort_formed(cohort.unique_id, cohort.size)
-
-    def _absorb_individuals(self, _: Event) -> None:
-        self._absorbing = False
-        cohort = self.cohorts[-1]
         for researcher in self.researchers:
-            assert researcher.phase is not Phase.PUBLISH, "no researcher publishes at the end of an instant"
+            assert researcher.phase is not Phase.PUBLISH, "all papers are counted before the team changes"
             cohort.absorb(researcher)
         self.researchers = []
-        self._lab.cohort_formed(cohort.unique_id, cohort.size)
+        self._last_number += researchers
+        self.record_cohort(cohort)
+
+    def record_cohort(self, cohort: Cohort) -> None:
+        """Record that a cohort was formed."""
+        self._on_cohort_formed(cohort.number, cohort.size)
+
+    def _identity(self, number: int) -> AgentId:
+        return AgentId(self._lab, "researcher", number)
 
     def _new_cohort(self, number: int) -> Cohort:
-        cohort = self._cohort(self._model, self._lab, number)
+        cohort = self._cohort(self._model, self._identity(number), self.ports)
         self.cohorts.append(cohort)
         return cohort

@@ -46,6 +46,10 @@ class ExactClock(Environment):
         """Whether the run is over, so that no further event is processed."""
         self.last_event = self.now
         """Time of the latest event that was processed [days]."""
+        self.is_unsettled = False
+        """Whether ``on_instant_end`` is called when no event of this instant is left."""
+        self.on_instant_end: Callable[[], None] | None = None
+        """Function that settles the effects of an instant. It may schedule further events at the same time."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Replace SimPy's event counter, an ``itertools.count``: Python 3.12 and later pickle it with a warning."""
@@ -67,6 +71,13 @@ class ExactClock(Environment):
     def next_event(self) -> Event | None:
         """The scheduled event that is processed next; None if there is none."""
         return self._queue[0][3] if self._queue else None
+
+    def settle_if_due(self) -> None:
+        """Call ``on_instant_end`` if something is unsettled and no event of this instant is left."""
+        if self.is_unsettled and not self.halted and (not self._queue or self._queue[0][0] > self._now):
+            self.is_unsettled = False
+            if self.on_instant_end is not None:
+                self.on_instant_end()
 
     def move_to(self, time: float) -> None:
         """Set the clock to ``time``, which must not be later than the next event."""
@@ -91,6 +102,8 @@ class ExactClock(Environment):
                 callback(event)
             if not event._ok and not hasattr(event, "_defused"):
                 raise event._value
+            if self.is_unsettled:
+                self.settle_if_due()
 
     def call_in_this_instant(self, callback: Callable[[Event], None], priority: EventPriority) -> None:
         """Call ``callback`` after all events of this instant with a smaller ``priority`` number."""

@@ -1,9 +1,10 @@
-"""Simulate a lab. The public interface is `from sim import run, Scenario, World, RunResult`."""
+"""Simulate a lab. The public interface is `from sim import run, Scenario, World, LabFactory, RunResult`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.lab_factory import LabFactory as LabFactory
     from sim.runner import RunResult as RunResult
     from sim.runner import run as run
     from sim.scenario.declarations import parameters as parameters
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sim.world import World as World
 
 _MODULES = {
+    "LabFactory": "sim.lab_factory",
     "RunResult": "sim.runner",
     "Scenario": "sim.scenario.model",
     "ScenarioError": "sim.scenario.messages",
@@ -23,7 +25,7 @@ _MODULES = {
 }
 """Public names and their modules, loaded when a name is first used: importing the package loads nothing else."""
 
-__all__ = ["RunResult", "Scenario", "ScenarioError", "World", "parameters", "run", "shipped_scenarios"]
+__all__ = ["LabFactory", "RunResult", "Scenario", "ScenarioError", "World", "parameters", "run", "shipped_scenarios"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,10 +8,10 @@ The operations that SimPy's public interface lacks are in :mod:`hardware.simpy_c
 
 from collections.abc import Callable
 
-from simpy import Event
+from simpy import Event, Timeout
 from simpy.events import EventPriority
 
-from hardware.simpy_clock import BackgroundTimeout, ExactClock
+from hardware.simpy_clock import BackgroundTimeout, ExactClock, discard_events
 
 _END_OF_INSTANT = EventPriority(3)
 """SimPy priority after the cluster's dispatch (2), which gives out the GPUs of an instant."""
@@ -48,8 +48,14 @@ class Clock(ExactClock):
                 break
             self.last_event = day
             self.step()
+            self.settle_if_due()
             done += 1
         return done
+
+    def close(self) -> None:
+        """Halt the clock and drop all scheduled events."""
+        self.halted = True
+        discard_events(self, lambda _: True)
 
     def return_to_last_event(self) -> None:
         """Set the time back to the latest event, which undoes the idle rest of an advance."""
@@ -58,6 +64,22 @@ class Clock(ExactClock):
     def at_end_of_instant(self, callback: Callable[[Event], None]) -> None:
         """Call ``callback`` after all other events of this instant, the cluster's dispatch included."""
         self.call_in_this_instant(callback, _END_OF_INSTANT)
+
+    def request_settlement(self) -> None:
+        """Call ``on_instant_end`` when no event of this instant is left."""
+        self.is_unsettled = True
+
+    def after(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """Call ``callback`` after ``days``; the returned timer identifies the call."""
+        timer = Timeout(self, days)
+        timer.callbacks.append(callback)
+        return timer
+
+    def after_in_background(self, days: float, callback: Callable[[Event], None]) -> Event:
+        """Call ``callback`` after ``days``, with a timer that does not keep the run alive."""
+        timer = BackgroundTimeout(self, days)
+        timer.callbacks.append(callback)
+        return timer
 
     def background(self, days: float) -> BackgroundTimeout:
         """Return a timer that fires after ``days`` if any event that keeps the run alive is still scheduled then."""

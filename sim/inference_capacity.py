@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from simpy import Event
-
 from hardware.datacenter import Datacenter
-from sim.clock import Clock
 from sim.software import LEVEL_TOLERANCE
 
 
@@ -20,22 +17,18 @@ class InferenceCapacity:
 
     Arguments
     ---------
-    clock, datacenter
-        Clock and cluster of the lab.
+    datacenter
+        Cluster of the lab.
     researchers_at_start
         Number of researchers on day 0.
     on_change
-        Function that is called at the end of each instant in which inference jobs have started or stopped.
+        Function that is called when an inference job has started or stopped.
     """
 
-    def __init__(
-        self, clock: Clock, datacenter: Datacenter, researchers_at_start: float, on_change: Callable[[], None]
-    ) -> None:
-        self._clock = clock
+    def __init__(self, datacenter: Datacenter, researchers_at_start: float, on_change: Callable[[], None]) -> None:
         self._datacenter = datacenter
         self._researchers_at_start = researchers_at_start
         self._on_change = on_change
-        self._is_scheduled = False
         datacenter.start_inference(self)
         self.gpus_at_start = datacenter.inference_gpus_wanted
         """Number of inference GPUs on day 0."""
@@ -49,18 +42,9 @@ class InferenceCapacity:
         return int(self._researchers_at_start * 2.0**deployed * hardware * (1 + LEVEL_TOLERANCE))
 
     def job_started(self, job: Any) -> None:
-        """Schedule a call of ``on_change``: an inference job has started."""
-        self._schedule_change()
+        """Handle that an inference job has started."""
+        self._on_change()
 
     def job_stopped(self, job: Any) -> None:
-        """Schedule a call of ``on_change``: an inference job has lost its GPUs to another use."""
-        self._schedule_change()
-
-    def _schedule_change(self) -> None:
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._clock.at_end_of_instant(self._on_end_of_instant)
-
-    def _on_end_of_instant(self, _: Event) -> None:
-        self._is_scheduled = False
+        """Handle that an inference job has lost its GPUs to another use."""
         self._on_change()

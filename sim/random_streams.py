@@ -50,6 +50,18 @@ class RandomStreams:
         return Generator(PCG64(int.from_bytes(digest, "little")))
 
 
+class LabStreams:
+    """Random generators of one named lab, among those of the run."""
+
+    def __init__(self, streams: RandomStreams, lab: str) -> None:
+        self._streams = streams
+        self._lab = lab
+
+    def get(self, decision: str, agent: int | str = 0) -> Generator:
+        """Return the generator of a decision of one agent of the lab."""
+        return self._streams.get(decision, f"{self._lab}/{agent}")
+
+
 def _state_of(generator: Generator) -> _State:
     state: Any = generator.bit_generator.state
     return _State(state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"])

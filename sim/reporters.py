@@ -1,147 +1,93 @@
-"""Report the state of a World: one pure function per quantity, for tables, plots and the browser window.
+"""Report the state of a lab: one pure function per quantity, for tables, plots and the browser window.
 
-The functions do not change the World: they draw no random numbers and schedule no events. World collects their values
-through Mesa's DataCollector. Each function reads a part of the World, which a small Protocol describes.
+The functions take a lab and do not change it: they draw no random numbers and schedule no events. World collects their
+values through Mesa's DataCollector.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
-from agents.kernel_engineer import KernelEngineer
-from agents.literature import Literature
-from agents.phases import Phase, PhaseOccupancy
-from agents.pooled_work import PooledWork
-from agents.workforce import Workforce
-from hardware.datacenter import Datacenter
+from agents.phases import Phase
 from hardware.uses import BACKGROUND, Use
-from sim.background import BackgroundJobs
-from sim.scenario.model import Scenario
-from sim.software import SoftwareState
+from sim.lab import Lab
 
 
-class ObservedSoftware(Protocol):
-    """A lab that develops software."""
-
-    software: SoftwareState
-    pool: PooledWork | None
-
-    @property
-    def now(self) -> float:
-        """Time since the start of the run [days]."""
-
-    def experiment_gpu_days(self) -> float:
-        """Return the mean cost of an experiment [GPU-days]."""
-
-    def effective_papers(self, papers: float) -> float:
-        """Return the effective papers of papers written now."""
-
-
-class ObservedResearch(Protocol):
-    """A lab whose researchers publish papers."""
-
-    population: Workforce
-    census: PhaseOccupancy
-    literature: Literature
-    papers: float
-
-    @property
-    def active_researchers(self) -> int:
-        """Number of active researchers."""
-
-
-class ObservedCluster(Protocol):
-    """A lab that runs jobs on a cluster."""
-
-    scenario: Scenario
-    datacenter: Datacenter
-    background: BackgroundJobs | None
-    kernel_engineer: KernelEngineer
-
-    @property
-    def work_rate(self) -> float:
-        """Work of the cluster per day, relative to day 0."""
-
-
-class ObservedLab(ObservedSoftware, ObservedResearch, ObservedCluster, Protocol):
-    """A lab with all quantities in `REPORTERS`, such as a World."""
-
-
-def uses_of(world: ObservedCluster) -> tuple[str, ...]:
-    """Return the uses of a world's cluster: those of the lab, and background jobs if it has any."""
+def uses_of(lab: Lab) -> tuple[str, ...]:
+    """Return the uses of a lab's cluster: its own, and background jobs if it has any."""
     names = tuple(str(use) for use in Use)
-    return names if world.background is None else (*names, BACKGROUND)
+    return names if lab.background is None else (*names, BACKGROUND)
 
 
-def day(world: ObservedSoftware) -> float:
+def day(lab: Lab) -> float:
     """Return the time since the start of the run [days]."""
-    return world.now
+    return lab.now
 
 
-def discovered(world: ObservedSoftware) -> float:
+def discovered(lab: Lab) -> float:
     """Return the doublings of discovered software, pooled work in progress included."""
-    pending = world.pool.papers if world.pool is not None and world.experiment_gpu_days() == 0 else 0.0
-    return world.software.after(world.effective_papers(pending))[1]
+    pool, knowledge = lab.workforce.pool, lab.knowledge
+    pending = pool.papers if pool is not None and knowledge.experiment_gpu_days() == 0 else 0.0
+    return knowledge.software.after(knowledge.effective_papers(pending))[1]
 
 
-def deployed(world: ObservedSoftware) -> float:
+def deployed(lab: Lab) -> float:
     """Return the doublings of deployed software."""
-    return world.software.deployed
+    return lab.knowledge.software.deployed
 
 
-def researchers(world: ObservedResearch) -> int:
+def researchers(lab: Lab) -> int:
     """Return the number of active researchers."""
-    return world.active_researchers
+    return lab.workforce.active_researchers
 
 
-def in_cohorts(world: ObservedResearch) -> int:
+def in_cohorts(lab: Lab) -> int:
     """Return the number of researchers in cohorts, active and inactive."""
-    return world.population.in_cohorts
+    return lab.workforce.in_cohorts
 
 
-def papers(world: ObservedResearch) -> float:
+def papers(lab: Lab) -> float:
     """Return the number of papers published."""
-    return world.papers
+    return lab.knowledge.papers
 
 
-def duplicates(world: ObservedResearch) -> int:
+def duplicates(lab: Lab) -> int:
     """Return the number of duplicates among the papers."""
-    return world.literature.duplicates
+    return lab.knowledge.literature.duplicates
 
 
-def researchers_in_phase(phase: Phase, world: ObservedResearch) -> int:
+def researchers_in_phase(phase: Phase, lab: Lab) -> int:
     """Return the number of researchers in a phase."""
-    return world.census.count[phase]
+    return lab.workforce.census.count[phase]
 
 
-def gpus_in_use(use: str, world: ObservedCluster) -> int:
+def gpus_in_use(use: str, lab: Lab) -> int:
     """Return the number of GPUs that jobs of a use hold."""
-    return world.datacenter.gpus_in_use(use)
+    return lab.compute.datacenter.gpus_in_use(use)
 
 
-def gpus_idle(world: ObservedCluster) -> int:
+def gpus_idle(lab: Lab) -> int:
     """Return the number of GPUs that no job holds."""
-    return world.scenario.cluster.gpus - sum(gpus_in_use(use, world) for use in (*Use, BACKGROUND))
+    return lab.compute.datacenter.capacity - sum(gpus_in_use(use, lab) for use in (*Use, BACKGROUND))
 
 
-def jobs_waiting(use: str, world: ObservedCluster) -> int:
+def jobs_waiting(use: str, lab: Lab) -> int:
     """Return the number of jobs of a use that wait for GPUs."""
-    return world.datacenter.jobs_waiting(use)
+    return lab.compute.datacenter.jobs_waiting(use)
 
 
-def kernel_speedup(world: ObservedCluster) -> float:
+def kernel_speedup(lab: Lab) -> float:
     """Return the deployed speed-up of attention."""
-    return world.kernel_engineer.speedup
+    return lab.kernels.speedup
 
 
-def work_rate(world: ObservedCluster) -> float:
+def work_rate(lab: Lab) -> float:
     """Return the work of the cluster per day, relative to day 0."""
-    return world.work_rate
+    return lab.compute.work_rate
 
 
-REPORTERS: dict[str, Callable[[ObservedLab], float]] = {
+REPORTERS: dict[str, Callable[[Lab], float]] = {
     "day": day,
     "discovered": discovered,
     "deployed": deployed,

@@ -9,18 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.cohort.cohort import Cohort
-from agents.kernel_engineer import KernelEngineer
 from agents.phases import Phase
-from agents.researcher import Researcher
-from agents.trainer import Trainer
 from sim.events import SoftwareDoubled
 from sim.long_run import LongRun
 from sim.long_run import long_run as derived_long_run
 from sim.pace import Pace, pace_of
 from sim.world import World
-
-_STANDARD_AGENTS = frozenset({Cohort, KernelEngineer, Researcher, Trainer})
 
 
 class Doubling(NamedTuple):
@@ -72,10 +66,7 @@ def long_run(world: World) -> LongRun:
 
 def _has_standard_agents(world: World) -> bool:
     """Return whether the classes that determine the growth of software are those of this package."""
-    own_world = type(world).__module__ == "sim.world"
-    return own_world and all(
-        type(agent) in _STANDARD_AGENTS for agent in (*world.agents, world.trainer, world.kernel_engineer)
-    )
+    return type(world) is World and world.lab.make.is_standard
 
 
 def time_shares(world: World) -> dict[str, float]:
@@ -85,7 +76,7 @@ def time_shares(world: World) -> dict[str, float]:
     run on. The shares do not show what limits progress; :mod:`sim.margins` does.
     """
     now = world.now
-    days = {phase: world.census.days(phase, now) for phase in Phase}
+    days = {phase: world.lab.workforce.census.days(phase, now) for phase in Phase}
     parts = {
         "researchers": days[Phase.THINK] + days[Phase.WRITE],
         "experiments": days[Phase.QUEUE] + days[Phase.RUN],
@@ -103,15 +94,17 @@ def parallelization_exponent(world: World) -> float | None:
     did not change or published no whole papers.
     """
     marks = [event for event in world.ledger if isinstance(event, SoftwareDoubled)]
-    rows = [(0.0, 0, world.own_team.researchers)]
+    rows = [(0.0, 0, world.lab.own_team.researchers)]
     rows += [(mark.papers, mark.duplicates, mark.researchers) for mark in marks]
-    rows.append((world.papers, world.literature.duplicates, world.active_researchers))
+    rows.append(
+        (world.lab.knowledge.papers, world.lab.knowledge.literature.duplicates, world.lab.workforce.active_researchers)
+    )
     points = [
         (math.log(max(1, team)), math.log1p(-min(1 - 1e-12, (dup - dup0) / (total - total0))), total - total0)
         for (total0, dup0, _), (total, dup, team) in itertools.pairwise(rows)
         if total > total0
     ]
-    if world.literature.published == 0 or len({log_team for log_team, _, _ in points}) < 2:
+    if world.lab.knowledge.literature.published == 0 or len({log_team for log_team, _, _ in points}) < 2:
         return None
     log_team, log_new, weight = (np.array(column) for column in zip(*points, strict=True))
     centred = log_team - np.average(log_team, weights=weight)

@@ -7,12 +7,13 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from agents.researcher import Researcher
 from hardware.datacenter import POOL_OF
 from hardware.kernels.speedup_curve import describe_searches
 from sim import reporters, run_statistics
 from sim.events import Event
 from sim.kernel_calibration import MeasuredKernels
+from sim.lab import Lab
+from sim.lab_factory import LabFactory
 from sim.long_run import LongRun
 from sim.margins import Margins, margins_of
 from sim.notebook_display import factor, format_number, summary_html
@@ -167,7 +168,7 @@ def run(
     seed: int = 0,
     watch: Callable[[World], bool | None] | None = None,
     calibration: MeasuredKernels | None = None,
-    researcher: type[Researcher] = Researcher,
+    make: LabFactory | None = None,
 ) -> RunResult:
     """Run a scenario with a random seed and return the result.
 
@@ -180,18 +181,15 @@ def run(
     watch
         Function that is called with the world on day 0 and after each frame. If it returns True, the run stops early
         with the ending "interrupted".
-    calibration, researcher
+    calibration, make
         As for :class:`World`.
 
     Raises ScenarioError if the scenario cannot be run.
     """
-    world = World(scenario, seed, calibration, researcher)
-    try:
+    with World(scenario, seed, calibration, make) as world:
         while not (watch and watch(world)) and world.running:
             world.step()
         return summarise(world)
-    finally:
-        world.close()
 
 
 def summarise(world: World) -> RunResult:
@@ -209,20 +207,20 @@ def summarise(world: World) -> RunResult:
         pace=run_statistics.pace(world),
         long_run=run_statistics.long_run(world),
         doublings=run_statistics.doublings(world),
-        software_doublings=reporters.discovered(world),
-        deployed_doublings=world.software.deployed,
-        researchers=world.active_researchers,
-        papers=world.papers,
-        duplicate_share=world.literature.duplicates / max(1, world.literature.published),
+        software_doublings=reporters.discovered(world.lab),
+        deployed_doublings=world.lab.knowledge.software.deployed,
+        researchers=world.lab.workforce.active_researchers,
+        papers=world.lab.knowledge.papers,
+        duplicate_share=world.lab.knowledge.literature.duplicates / max(1, world.lab.knowledge.literature.published),
         toes_exponent=run_statistics.parallelization_exponent(world),
-        cluster={use: _gpu_usage(world, use) for use in reporters.uses_of(world)},
+        cluster={use: _gpu_usage(world.lab, use) for use in reporters.uses_of(world.lab)},
         kernels=summarise_kernels(
-            world.calibration, world.kernel_engineer.candidates, world.kernel_engineer.speedup, world.work_rate
+            world.lab.calibration, world.lab.kernels.candidates, world.lab.kernels.speedup, world.lab.compute.work_rate
         ),
         time_shares=run_statistics.time_shares(world),
         series=world.datacollector.model_vars,
         events=world.ledger,
-        jobs=world.datacenter.records,
+        jobs=world.lab.compute.datacenter.records,
     )
 
 
@@ -244,11 +242,11 @@ def summarise_kernels(measured: MeasuredKernels, candidates: float, speedup: flo
     )
 
 
-def _gpu_usage(world: World, use: str) -> GpuUsage:
-    over = [job for job in world.datacenter.records if job.use == use]
+def _gpu_usage(lab: Lab, use: str) -> GpuUsage:
+    over = [job for job in lab.compute.datacenter.records if job.use == use]
     started = sum(job.tasks for job in over if job.started is not None)
-    possible = world.gpus_for[POOL_OF.get(use, use)].total(world.now)
-    held = world.datacenter.gpu_time(use)
+    possible = lab.compute.gpus_for[POOL_OF.get(use, use)].total(lab.now)
+    held = lab.compute.datacenter.gpu_time(use)
     return GpuUsage(
         jobs=sum(job.tasks for job in over),
         gpu_days=held,

@@ -11,8 +11,12 @@ import numpy as np
 from agents import work_model
 from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
+from agents.identity import AgentId
+from agents.lab_agent import LabAgent
 from agents.phases import Phase
-from agents.ports import JobArrayHandle, JobHandle, Lab, PaperBatch
+from agents.ports.bundles import ResearcherPorts
+from agents.ports.compute import JobArrayHandle, JobHandle
+from agents.ports.knowledge import PaperBatch
 from agents.researcher import Researcher
 
 _MAX_PARTS_OF_LEAP = 64
@@ -30,10 +34,10 @@ class ExperimentBatch(NamedTuple):
     """Number of the latest paper that was known when the papers were begun."""
 
 
-class Cohort(mesa.Agent):
+class Cohort(LabAgent):
     """Simulate many exchangeable researchers as the number in each phase.
 
-    ``number`` is the number of the first researcher; it names the random streams. A cohort of one repeats the
+    ``identity`` is that of the first researcher; it names the random streams. A cohort of one repeats the
     individual of that number, draw by draw. In larger cohorts the researchers that think or write move on in leaps of
     at most the share ``leap_tolerance`` (:class:`agents.cohort.stage.CohortStage`). Their experiments are job arrays,
     which the cluster keeps as counts. Several experiments of one array run on one gang, as one job. Two limits apply:
@@ -41,22 +45,20 @@ class Cohort(mesa.Agent):
     publishes at most that share of a doubling.
     """
 
-    def __init__(self, model: mesa.Model, lab: Lab, number: int) -> None:
-        super().__init__(model)
-        self.unique_id = number
-        self.lab = lab
+    def __init__(self, model: mesa.Model, identity: AgentId, ports: ResearcherPorts) -> None:
+        super().__init__(model, identity)
+        self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings = ports
         self.count = dict.fromkeys(Phase, 0)
         self.inactive_pending = 0
         """Researchers that queue or run and have lost their inference GPU; they pause when their experiment is over."""
-        self.thinking = CohortStage(lab, "thinking", number, self._on_thought_out, self._max_ideas)
-        self.writing = CohortStage(lab, "writing", number, self._on_written, self._max_batch_for_step)
+        self.thinking = CohortStage(ports, "thinking", identity.stream_key, self._on_thought_out, self._max_ideas)
+        self.writing = CohortStage(ports, "writing", identity.stream_key, self._on_written, self._max_batch_for_step)
         self.ideas, self._drafts = StartIndexSampler(), StartIndexSampler()
         """Start labels of the papers that are thought about, and of those that are written."""
         self._running: dict[JobHandle, None] = {}
         """Jobs that hold GPUs."""
         self._cap_cache: tuple[tuple[int, int], float] = ((0, 0), 1.0)
         """Maximum batch for a step of software, with the latest paper and the team size for which it was computed."""
-        self._pending_pauses = 0
 
     @property
     def size(self) -> int:
@@ -66,18 +68,13 @@ class Cohort(mesa.Agent):
     @property
     def active(self) -> int:
         """Number of active researchers."""
-        return self.size - self.count[Phase.PAUSED] - self.inactive_pending - self._pending_pauses
-
-    @property
-    def pending_pauses(self) -> int:
-        """Number of researchers that pause as soon as the publications of this instant are complete."""
-        return self._pending_pauses
+        return self.size - self.count[Phase.PAUSED] - self.inactive_pending
 
     # Size and activity
 
     def grow(self, researchers: int) -> None:
         """Add new researchers, which begin to think."""
-        self.lab.census.enter(Phase.THINK, self.lab.now, researchers)
+        self.team.census.enter(Phase.THINK, self.time.now, researchers)
         self.count[Phase.THINK] += researchers
         self._begin(researchers)
 
@@ -88,19 +85,15 @@ class Cohort(mesa.Agent):
         """
         thinking, writing = self.count[Phase.THINK], self.count[Phase.WRITE]
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN] - self.inactive_pending
-        there = min(researchers, thinking + writing + away)
-        ideas, drafts, experiments = self._choose((thinking, writing, away), there)
+        ideas, drafts, experiments = self._choose((thinking, writing, away), researchers)
         self._pause(self.thinking, Phase.THINK, ideas)
         self._pause(self.writing, Phase.WRITE, drafts)
         self.inactive_pending += experiments
-        self._pending_pauses += researchers - there
 
     def resume(self, researchers: int) -> None:
         """Resume paused researchers, chosen at random."""
-        cancelled = min(researchers, self._pending_pauses)
-        self._pending_pauses -= cancelled
         pausing = (self.thinking.paused, self.writing.paused, self.inactive_pending)
-        ideas, drafts, experiments = self._choose(pausing, researchers - cancelled)
+        ideas, drafts, experiments = self._choose(pausing, researchers)
         self._resume(self.thinking, Phase.THINK, ideas)
         self._resume(self.writing, Phase.WRITE, drafts)
         self.inactive_pending -= experiments
@@ -110,7 +103,7 @@ class Cohort(mesa.Agent):
         thinking = self.count[Phase.THINK]
         if thinking:
             self.ideas.take(thinking, self._rng("paper"))
-            self.ideas.add(thinking, self.lab.literature.latest)
+            self.ideas.add(thinking, self.knowledge.literature.latest)
             self.thinking.start_over()
 
     def absorb(self, researcher: Researcher) -> None:
@@ -135,24 +128,26 @@ class Cohort(mesa.Agent):
     # The life of a paper
 
     def _begin(self, researchers: int) -> None:
-        self.ideas.add(researchers, self.lab.literature.latest)
+        self.ideas.add(researchers, self.knowledge.literature.latest)
         self.thinking.add_new(researchers)
 
     def _on_thought_out(self, researchers: int) -> None:
         """Submit the experiments of papers that are thought out, or write the papers if they need none."""
         known_at_start = self.ideas.take(researchers, self._rng("paper"))
-        mean = self.lab.experiment_gpu_days()
+        mean = self.knowledge.experiment_gpu_days()
         if mean == 0:
             self._write(researchers, known_at_start, Phase.THINK)
+            self._schedule_leaps()
             return
         self._move(Phase.THINK, Phase.QUEUE, researchers)
-        batch = ExperimentBatch(mean, self.lab.work_rate, known_at_start)
-        self.lab.submit_job_array("experiment", researchers, self, batch, self.unique_id)
+        batch = ExperimentBatch(mean, self.compute.work_rate, known_at_start)
+        self.compute.submit_job_array("experiment", researchers, self, batch, self.identity)
+        self._schedule_leaps()
 
     def next_task(self, array: JobArrayHandle, max_gpus: int) -> tuple[int, float, int]:
         """Return GPUs, days and number of tasks of the next job of an array."""
-        batch: ExperimentBatch = array.payload
-        params = self.lab.researcher_params
+        batch = _batch_of(array)
+        params = self.settings.researcher
         gang = min(params.experiment_gpus, max_gpus)
         tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
         stream = self._rng("experiment cost")
@@ -176,15 +171,15 @@ class Cohort(mesa.Agent):
         """Write the papers of experiments that are over."""
         running = self._running_tasks(job)
         del self._running[job]
-        tasks: int = job.tasks
+        tasks = job.tasks
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
         away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
         inactive, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
-        self._write(tasks, job.payload.known_at_start, Phase.RUN, inactive)
+        self._write(tasks, _batch_of(job).known_at_start, Phase.RUN, inactive)
 
     def _write(self, papers: int, known_at_start: int, phase: Phase, inactive: int = 0) -> None:
         """Start to write papers; ``inactive`` of their authors pause first."""
-        immediate = work_model.mean_days(self.lab.researcher_params, "writing") == 0
+        immediate = work_model.mean_days(self.settings.researcher, "writing") == 0
         later = inactive if immediate else papers
         if later:
             self._move(phase, Phase.WRITE, later)
@@ -199,18 +194,29 @@ class Cohort(mesa.Agent):
         self._publish_batch(papers, self._drafts.take(papers, self._rng("draft")), Phase.WRITE)
 
     def _publish_batch(self, papers: int, known_at_start: int, phase: Phase) -> None:
-        """Publish papers and begin new ones; no batch exceeds the next step of software."""
+        """Hand in papers, which are counted at the end of the instant."""
         self._move(phase, Phase.PUBLISH, papers)
-        left = papers
-        while left:
-            part = int(min(left, self._max_batch_for_step()))
-            self.lab.publish(PaperBatch(self.unique_id, part, known_at_start, self.active + self._pending_pauses))
-            left -= part
-        self._move(Phase.PUBLISH, Phase.THINK, papers)
-        self._begin(papers)
-        if self._pending_pauses:  # what was published brought a new generation, which has fewer GPUs
-            deferred, self._pending_pauses = self._pending_pauses, 0
-            self.pause(deferred)
+        self.knowledge.publish(PaperBatch(self.number, papers, known_at_start, self.active), self)
+
+    def max_batch(self) -> float:
+        """Return the largest number of papers that may be counted together now; no part exceeds a step of software."""
+        return self._max_batch_for_step()
+
+    def on_published(self, papers: float) -> None:
+        """Begin new papers."""
+        self._move(Phase.PUBLISH, Phase.THINK, int(papers))
+        self._begin(int(papers))
+        self._schedule_leaps()
+
+    def on_dropped(self, papers: float) -> None:
+        """Begin new papers, although these do not count."""
+        self.on_published(papers)
+
+    def _schedule_leaps(self) -> None:
+        """Schedule leaps that are not; the papers of the last leap must be counted, as they limit the next one."""
+        if not self.count[Phase.PUBLISH]:
+            self.thinking.schedule_next()
+            self.writing.schedule_next()
 
     def _running_tasks(self, job: JobHandle) -> int:
         """Return how many tasks of a job run at the same time: at most one for each GPU."""
@@ -223,25 +229,26 @@ class Cohort(mesa.Agent):
 
         Limited so that no GPU idles and no experiment waits long for others of its job.
         """
-        batch, per_day = array.payload, self.lab.researcher_params.papers_per_day
-        in_time = gang * self.lab.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
-        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.lab.gpus_for_experiments()
+        batch, per_day = _batch_of(array), self.settings.researcher.papers_per_day
+        in_time = gang * self.settings.run.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
+        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
         tasks = min(array.count, in_time, one_job_per_gang)
         return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
 
     def _max_ideas(self) -> float:
-        direct = self.lab.experiment_gpu_days() == 0
-        direct = direct and work_model.mean_days(self.lab.researcher_params, "writing") == 0
+        direct = self.knowledge.experiment_gpu_days() == 0
+        direct = direct and work_model.mean_days(self.settings.researcher, "writing") == 0
         return self._max_batch_for_step() if direct else self._max_batch_for_duplicates()
 
     def _max_batch_for_step(self) -> float:
         """Return the papers to the next step of software, or to the share ``leap_tolerance`` of a doubling; at least
         1.
         """
-        state = (self.lab.literature.latest, self.size)
+        state = (self.knowledge.literature.latest, self.size)
         if self._cap_cache[0] != state:
             papers = min(
-                self.lab.papers_to_next_step(max(self.lab.leap_tolerance, 1e-9)), self._max_batch_for_duplicates()
+                self.knowledge.papers_to_next_step(max(self.settings.run.leap_tolerance, 1e-9)),
+                self._max_batch_for_duplicates(),
             )
             self._cap_cache = (state, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
         return self._cap_cache[1]
@@ -252,10 +259,10 @@ class Cohort(mesa.Agent):
         Papers with one start label duplicate each other more often than single papers if questions are few. That
         matters if a duplicate counts less than a new paper.
         """
-        params = self.lab.literature.params
+        params = self.settings.literature
         if params.duplicate_weight == 1:
             return math.inf
-        return self.lab.leap_tolerance * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
+        return self.settings.run.leap_tolerance * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
         """Choose researchers from these groups, all equally likely; draw nothing if there is no choice."""
@@ -283,12 +290,18 @@ class Cohort(mesa.Agent):
 
     def _move(self, old: Phase, new: Phase, researchers: int) -> None:
         if researchers:
-            self.lab.census.move(old, new, self.lab.now, researchers)
+            self.team.census.move(old, new, self.time.now, researchers)
             self.count[old] -= researchers
             self.count[new] += researchers
 
     def _rng(self, decision: str) -> np.random.Generator:
-        return self.lab.rng_for(decision, self.unique_id)
+        return self.randomness.get(decision, self.identity.stream_key)
+
+
+def _batch_of(jobs: JobHandle | JobArrayHandle) -> ExperimentBatch:
+    batch = jobs.payload
+    assert isinstance(batch, ExperimentBatch), "a cohort attaches a batch to its jobs"
+    return batch
 
 
 def draw_hypergeometric(stream: np.random.Generator, good: int, bad: int, number: int) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from numpy.random import Generator
 from simpy import Event
 
 from agents import work_model
-from agents.ports import Lab
+from agents.ports.bundles import ResearcherPorts
 
 Activity = Literal["thinking", "writing"]
 
@@ -31,16 +32,27 @@ class CohortStage:
     2006). That is exact for k = 1, and for any k if leaving researchers return at once. Otherwise the rate is off by
     at most the share ε within a leap. In a steady state it is right on average, by Little's law.
 
-    ``number`` names the random streams. ``on_done`` is called with the number of researchers that finished.
-    ``max_leap`` returns the maximum number that may leave in one leap.
+    ``stream_key`` names the random streams. ``on_done`` is called with the number of researchers that finished; call
+    :meth:`schedule_next` when its effects are complete. ``max_leap`` returns the maximum number that may leave in one
+    leap.
     """
 
     def __init__(
-        self, lab: Lab, activity: Activity, number: int, on_done: Callable[[int], None], max_leap: Callable[[], float]
+        self,
+        ports: ResearcherPorts,
+        activity: Activity,
+        stream_key: int | str,
+        on_done: Callable[[int], None],
+        max_leap: Callable[[], float],
     ) -> None:
-        self._lab = lab
+        self._time, self._randomness, self._team, self._settings = (
+            ports.time,
+            ports.randomness,
+            ports.team,
+            ports.settings,
+        )
         self._activity = activity
-        self._number = number
+        self._stream_key = stream_key
         self._on_done = on_done
         self._max_leap = max_leap
         self.merged = 0
@@ -50,7 +62,6 @@ class CohortStage:
         self._paused_merged = 0
         self._leap: tuple[Event, int, float] | None = None
         """Timer, size and day of the next leap."""
-        self._leaping = False
 
     @property
     def working(self) -> int:
@@ -70,14 +81,14 @@ class CohortStage:
 
     def add_new(self, count: int) -> None:
         """Add researchers that begin now."""
-        if (count > 1 or self._lab.leap_tolerance * self.merged >= 1) and self._memoryless:
+        if (count > 1 or self._settings.run.leap_tolerance * self.merged >= 1) and self._memoryless:
             self._merge(count)
         elif count > 0:
             self._schedule_group(count, self._days())
 
     def add_partial(self, days: float) -> None:
         """Add a researcher with ``days`` of work left."""
-        if self._memoryless and self._lab.leap_tolerance > 0:
+        if self._memoryless and self._settings.run.leap_tolerance > 0:
             self._merge(1)
         else:
             self._schedule_group(1, days)
@@ -89,6 +100,11 @@ class CohortStage:
         self._set_merged(0)
         self.add_new(count)
 
+    def schedule_next(self) -> None:
+        """Schedule the next leap if none is scheduled."""
+        if self._leap is None:
+            self._schedule_leap()
+
     def pause(self, count: int) -> None:
         """Pause researchers: first the latest groups, then merged researchers."""
         for timer in reversed(list(self._groups)):
@@ -98,7 +114,7 @@ class CohortStage:
             pausing = min(count, group.size)
             if pausing < group.size:
                 self._groups[timer] = StageGroup(group.size - pausing, group.due)
-            self._paused.append(StageGroup(pausing, group.due - self._lab.now))
+            self._paused.append(StageGroup(pausing, group.due - self._time.now))
             count -= pausing
         if count:
             self._paused_merged += count
@@ -119,7 +135,7 @@ class CohortStage:
 
     def stretch(self, factor: float) -> None:
         """Multiply the time left of all work by ``factor``, paused work included."""
-        now, groups = self._lab.now, list(self._groups.values())
+        now, groups = self._time.now, list(self._groups.values())
         self._groups.clear()
         for group in groups:
             self._schedule_group(group.size, (group.due - now) * factor)
@@ -127,21 +143,22 @@ class CohortStage:
         if self._leap is not None:
             _, size, due = self._leap
             days = (due - now) * factor
-            self._leap = (self._lab.after(days, self._on_leap), size, now + days)
+            self._leap = (self._time.after(days, self._on_leap), size, now + days)
 
     @property
     def _memoryless(self) -> bool:
-        params = self._lab.researcher_params
+        params = self._settings.researcher
         return params.timing == "poisson" and work_model.mean_days(params, self._activity) > 0
 
     def _days(self) -> float:
         draw = work_model.thinking_days if self._activity == "thinking" else work_model.writing_days
-        return (
-            draw(self._lab.researcher_params, self._lab.rng_for(self._activity, self._number)) / self._lab.research_pace
-        )
+        return draw(self._settings.researcher, self._stream()) / self._team.research_pace
+
+    def _stream(self) -> Generator:
+        return self._randomness.get(self._activity, self._stream_key)
 
     def _schedule_group(self, count: int, days: float) -> None:
-        self._groups[self._lab.after(days, self._on_group_done)] = StageGroup(count, self._lab.now + days)
+        self._groups[self._time.after(days, self._on_group_done)] = StageGroup(count, self._time.now + days)
 
     def _on_group_done(self, timer: Event) -> None:
         group = self._groups.pop(timer, None)
@@ -158,36 +175,30 @@ class CohortStage:
         it becomes smaller and comes sooner, at the same rate.
         """
         before, self.merged = self.merged, count
-        if self._leaping:
-            return
         if self._leap is None or not before or not count:
             self._schedule_leap()
             return
         _, planned, due = self._leap
         size = min(planned, self._leap_size(count))
-        days = (due - self._lab.now) * before / count * (size / planned)
-        self._leap = (self._lab.after(days, self._on_leap), size, self._lab.now + days)
+        days = (due - self._time.now) * before / count * (size / planned)
+        self._leap = (self._time.after(days, self._on_leap), size, self._time.now + days)
 
     def _leap_size(self, count: int) -> int:
         """Return how many of ``count`` merged researchers may leave in one leap."""
-        return max(1, int(self._lab.leap_tolerance * count))
+        return max(1, int(self._settings.run.leap_tolerance * count))
 
     def _schedule_leap(self) -> None:
         """Schedule the next leap."""
         self._leap = None
         if self.merged:
             size = max(1, int(min(self._leap_size(self.merged), self._max_leap())))
-            stream = self._lab.rng_for(self._activity, self._number)
-            mean = work_model.mean_days(self._lab.researcher_params, self._activity) / self._lab.research_pace
-            days = mean * stream.standard_gamma(size) / self.merged
-            self._leap = (self._lab.after(days, self._on_leap), size, self._lab.now + days)
+            mean = work_model.mean_days(self._settings.researcher, self._activity) / self._team.research_pace
+            days = mean * self._stream().standard_gamma(size) / self.merged
+            self._leap = (self._time.after(days, self._on_leap), size, self._time.now + days)
 
     def _on_leap(self, timer: Event) -> None:
         if self._leap is None or timer is not self._leap[0]:
             return
-        size = min(self._leap[1], self.merged)
-        self._leaping = True
+        size, self._leap = min(self._leap[1], self.merged), None
         self.merged -= size
         self._on_done(size)
-        self._leaping = False
-        self._schedule_leap()

@@ -245,24 +245,20 @@ class OutputSample(NamedTuple):
 
         Raises ScenarioError if the lab cannot be run, or if no paper is published.
         """
-        with _gc_disabled():
-            world = World(steady_state_scenario(scenario, setting), seed)
-            try:
-                start: tuple[float, float] | None = None
-                while not (should_stop and should_stop(world)) and world.running:
-                    world.step()
-                    if start is None:
-                        start = world.papers, world.datacenter.gpu_time("experiment")
-                return None if world.running or start is None else cls._from_world(world, setting, *start)
-            finally:
-                world.close()
+        with _gc_disabled(), World(steady_state_scenario(scenario, setting), seed) as world:
+            start: tuple[float, float] | None = None
+            while not (should_stop and should_stop(world)) and world.running:
+                world.step()
+                if start is None:
+                    start = world.lab.knowledge.papers, world.lab.compute.datacenter.gpu_time("experiment")
+            return None if world.running or start is None else cls._from_world(world, setting, *start)
 
     @classmethod
     def _from_world(cls, world: World, setting: LabState, papers: float, held: float) -> Self:
-        written, days = world.papers - papers, setting.window_days
+        written, days = world.lab.knowledge.papers - papers, setting.window_days
         events = (event for event in reversed(world.ledger) if isinstance(event, PaperPublished))
         effective = math.fsum(event.effective_papers for event in events if event.day > setting.warm_up_days)
-        work = world.datacenter.gpu_time("experiment") - held
+        work = world.lab.compute.datacenter.gpu_time("experiment") - held
         if not effective > 0 or not work > 0:
             raise ScenarioError(
                 f"{setting.description}: no experiment or no paper in {days:.3g} days, so there is no estimate. "

@@ -59,13 +59,14 @@ def run_progress(world: World) -> Progress:
     """Return the progress of a run: the share of its time or of its doublings that is done, and the lab's state."""
     from sim.reporters import REPORTERS, gpus_idle  # noqa: PLC0415 - only a run loads the simulator
 
-    limits, gpus = world.scenario.run, world.scenario.cluster.gpus
-    queue = sum(REPORTERS[f"{use}_waiting"](world) for use in ("experiments", "training"))
+    lab, limits = world.lab, world.scenario.run
+    gpus = lab.compute.datacenter.capacity
+    queue = sum(REPORTERS[f"{use}_waiting"](lab) for use in ("experiments", "training"))
     text = (
-        f"day {world.now:,.0f} · {world.doublings} doublings · {world.active_researchers:,} researchers · "
-        f"{gpus - gpus_idle(world):,}/{gpus:,} GPUs busy · {queue:,} jobs queued"
+        f"day {world.now:,.0f} · {lab.knowledge.doublings} doublings · "
+        f"{lab.workforce.active_researchers:,} researchers · {gpus - gpus_idle(lab):,}/{gpus:,} GPUs busy · {queue:,} jobs queued"
     )
-    done = max(world.now / limits.horizon_days, world.doublings / limits.max_doublings)
+    done = max(world.now / limits.horizon_days, lab.knowledge.doublings / limits.max_doublings)
     return Progress(done, 1.0, text, detail=f"at most {limits.horizon_days:,.0f} days")
 
 

@@ -36,11 +36,11 @@ class WorldFingerprint(NamedTuple):
 
 def fingerprint(world: World) -> WorldFingerprint:
     """Return the fingerprint of a world."""
-    datacenter = world.datacenter
+    datacenter = world.lab.compute.datacenter
     return WorldFingerprint(
         len(world.ledger),
         len(datacenter.records),
-        tuple(world.census.count[phase] for phase in Phase),
+        tuple(world.lab.workforce.census.count[phase] for phase in Phase),
         tuple(datacenter.gpus_in_use(use) for use in Use),
     )
 
@@ -78,7 +78,7 @@ def _format_researchers(number: int) -> str:
 
 def _job_changes(world: World, before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
     parts = []
-    records = world.datacenter.records[before.jobs_over :]
+    records = world.lab.compute.datacenter.records[before.jobs_over :]
     if records:
         last = records[-1]
         what = "a training run" if last.use == "training" else f"a job for {_USE_NAMES.get(last.use, last.use)}"

@@ -99,14 +99,14 @@ def frame_of(world: World, is_between_frames: bool = False) -> Frame:
     days = world.datacollector.model_vars["day"]
     number = len(days) - 1
     since = days[-1] if is_between_frames else days[max(0, number - 1)]
-    values = tuple(reporter(world) for reporter in REPORTERS.values())
+    values = tuple(reporter(world.lab) for reporter in REPORTERS.values())
     return Frame(
         number=number,
         is_between_frames=is_between_frames,
         day=world.now,
-        discovered=reporters.discovered(world),
-        deployed=world.software.deployed,
-        papers=world.papers,
+        discovered=reporters.discovered(world.lab),
+        deployed=world.lab.knowledge.software.deployed,
+        papers=world.lab.knowledge.papers,
         values=values,
         team=team_of(world),
         grid=grid_of(world, since),
@@ -120,13 +120,13 @@ def frame_of(world: World, is_between_frames: bool = False) -> Frame:
 
 
 def _kernel_state(world: World) -> KernelState:
-    engineer, found = world.kernel_engineer, world.calibration
+    engineer, found = world.lab.kernels, world.lab.calibration
     curve = found.curve
     return KernelState(
         calibrated=curve is not None,
         candidates=engineer.candidates,
         speedup=engineer.speedup,
-        work_rate=world.work_rate,
+        work_rate=world.lab.compute.work_rate,
         curve=_curve_points(curve) if curve is not None else (),
         tried=curve.tried if curve is not None else 0,
         largest=curve.largest if curve is not None else 1.0,

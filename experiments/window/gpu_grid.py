@@ -81,7 +81,7 @@ class GpuGrid(NamedTuple):
 
 def grid_of(world: World, since: float) -> GpuGrid:
     """Return the GPUs of a world; ``since`` is the day of the last frame."""
-    pools = world.datacenter.pools
+    pools = world.lab.compute.datacenter.pools
     size = world.scenario.cluster.gpus_per_node
     nodes = sum(math.ceil(pool.capacity / size) for pool in pools.values())
     nodes_per_cell = math.ceil(nodes / MAX_CELLS)

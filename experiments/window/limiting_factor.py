@@ -104,16 +104,16 @@ def limiting_factor_of(world: World) -> LimitingFactor:
 
 def _limiting_part(world: World) -> str:
     """Return the name of the limit at the current state."""
-    census = world.census.count
-    free = reporters.gpus_idle(world)
+    census = world.lab.workforce.census.count
+    free = reporters.gpus_idle(world.lab)
     if world.scenario.cluster.partitioning == "static":
-        pool = world.datacenter.pool("experiment")
+        pool = world.lab.compute.datacenter.pool("experiment")
         free = 0 if pool is None else pool.capacity - pool.in_use
     if census[Phase.QUEUE] and free < world.scenario.cluster.gpus_per_node:
         return "queue"
-    if census[Phase.PAUSED] > world.active_researchers:
+    if census[Phase.PAUSED] > world.lab.workforce.active_researchers:
         return "paused"
-    return "training" if world.trainer.deployment_gap_doublings >= MIN_GAP_DOUBLINGS else "researchers"
+    return "training" if world.lab.training.deployment_gap_doublings >= MIN_GAP_DOUBLINGS else "researchers"
 
 
 def _recent_rows(world: World) -> list[_Row]:
@@ -127,12 +127,12 @@ def _recent_rows(world: World) -> list[_Row]:
 
 
 def _describe_researchers(world: World) -> str:
-    number = format_count(world.active_researchers)
+    number = format_count(world.lab.workforce.active_researchers)
     return f"no experiment waits for GPUs, so more than {number} researchers would increase progress."
 
 
 def _describe_queue(world: World) -> str:
-    waiting = world.census.count[Phase.QUEUE]
+    waiting = world.lab.workforce.census.count[Phase.QUEUE]
     return (
         f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and no GPU node is free, so more "
         "researchers would only lengthen the queue."
@@ -143,7 +143,7 @@ def _describe_waiting(world: World) -> str:
     """Describe the share of researchers that wait now, and GPUs of other uses that are idle meanwhile."""
     if not world.scenario.researcher.experiment_gpu_days:
         return ""
-    waiting, active = world.census.count[Phase.QUEUE], max(1, world.active_researchers)
+    waiting, active = world.lab.workforce.census.count[Phase.QUEUE], max(1, world.lab.workforce.active_researchers)
     sentence = (
         f"{waiting / active:.0%} of the researchers wait for GPUs now ({format_count(waiting)} of "
         f"{format_count(active)})"
@@ -156,7 +156,7 @@ def _describe_idle_gpus(world: World) -> str:
     """Describe idle GPUs that are reserved for other uses than experiments; empty if there are none."""
     if world.scenario.cluster.partitioning != "static":
         return ""
-    pool, uses = world.datacenter, []
+    pool, uses = world.lab.compute.datacenter, []
     for use in ("training", "inference"):
         use_pool = pool.pool(use)
         idle = 0 if use_pool is None else use_pool.capacity - pool.gpus_in_use(use)
@@ -167,8 +167,8 @@ def _describe_idle_gpus(world: World) -> str:
 
 def _describe_duplicates(world: World, start: _Row) -> str:
     """Describe the share of duplicates among the papers since a row, and the weight of a duplicate."""
-    papers = world.papers - start.papers
-    share = (world.literature.duplicates - start.duplicates) / papers if papers > 0 else 0.0
+    papers = world.lab.knowledge.papers - start.papers
+    share = (world.lab.knowledge.literature.duplicates - start.duplicates) / papers if papers > 0 else 0.0
     if share < MIN_DUPLICATE_SHARE:
         return ""
     weight = world.scenario.literature.duplicate_weight
@@ -180,17 +180,20 @@ def _describe_duplicates(world: World, start: _Row) -> str:
 
 
 def _describe_paused(world: World) -> str:
-    return f"{format_count(world.census.count[Phase.PAUSED])} researchers have no GPU for inference."
+    return f"{format_count(world.lab.workforce.census.count[Phase.PAUSED])} researchers have no GPU for inference."
 
 
 def _describe_training(world: World) -> str:
-    discovered, deployed = format_factor(reporters.discovered(world)), format_factor(world.software.deployed)
+    discovered, deployed = (
+        format_factor(reporters.discovered(world.lab)),
+        format_factor(world.lab.knowledge.software.deployed),
+    )
     return f"software {discovered} is discovered and {deployed} is deployed; {_describe_training_run(world)}."
 
 
 def _describe_deployment_gap(world: World) -> str:
     """Describe software that is discovered but not deployed; empty if the gap is small."""
-    discovered, deployed = reporters.discovered(world), world.software.deployed
+    discovered, deployed = reporters.discovered(world.lab), world.lab.knowledge.software.deployed
     if not world.scenario.training.required or discovered - deployed < MIN_GAP_DOUBLINGS:
         return ""
     shorter = "has shortened training runs or " if world.scenario.training.speedup_exponent else ""
@@ -201,7 +204,7 @@ def _describe_deployment_gap(world: World) -> str:
 
 
 def _describe_training_run(world: World) -> str:
-    pool = world.datacenter.pool("training")
+    pool = world.lab.compute.datacenter.pool("training")
     jobs = [job for job in pool.jobs() if job.use == "training"] if pool is not None else []
     if not jobs:
         return "the next run starts when enough software waits"

@@ -54,7 +54,7 @@ class CitationNetwork(NamedTuple):
 
 def network_of(world: World, since: float) -> CitationNetwork:
     """Return the newest papers of a world; ``since`` is the day of the last frame."""
-    literature = world.literature
+    literature = world.lab.knowledge.literature
     newest = _newest_papers(world, since)
     edges = [
         edge for number in newest if literature.graph.has_node(number) for edge in literature.graph.out_edges(number)
@@ -89,8 +89,8 @@ def _earlier_paper(world: World, number: int) -> PaperNode:
 
 
 def _describe_network(world: World, papers: tuple[PaperNode, ...]) -> str:
-    literature = world.literature
-    if world.pool is not None and not literature.published and world.papers:
+    literature = world.lab.knowledge.literature
+    if world.lab.workforce.pool is not None and not literature.published and world.lab.knowledge.papers:
         return "Pooled work is continuous: there are no single papers."
     if not literature.published:
         return "No paper has been published yet. Press Step."

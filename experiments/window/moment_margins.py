@@ -116,9 +116,9 @@ def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
             return 0.0
         more = world.branch(**changes)
         try:
-            if name == "training" and more.trainer.run is not None:
-                more.trainer.interrupt()
-                more.trainer.resume()
+            if name == "training" and more.lab.training.run is not None:
+                more.lab.training.interrupt()
+                more.lab.training.resume()
             path = _SoftwarePath(more, base.stop)
             path.run(base.start + base.gained, 2 * base.days, 3 * MAX_EVENTS)
         finally:
@@ -144,7 +144,7 @@ def _restored_world(snapshot: Snapshot) -> World:
     try:
         return world.branch(
             run__horizon_days=min(100_000.0, max(run.horizon_days, world.now + 3 * MAX_DAYS)),
-            run__max_doublings=max(run.max_doublings, world.doublings + 3),
+            run__max_doublings=max(run.max_doublings, world.lab.knowledge.doublings + 3),
             run__stop_at_researchers=0.0,
             researcher__experiment_variation="fixed",
         )
@@ -160,7 +160,7 @@ class _SoftwarePath:
     def __init__(self, world: World, stop: Callable[[], bool]) -> None:
         self._world = world
         self.stop = stop
-        self.start = reporters.discovered(world)
+        self.start = reporters.discovered(world.lab)
         self._days = [0.0]
         self._gains = [0.0]
 
@@ -184,7 +184,7 @@ class _SoftwarePath:
                 world.step_events(_EVENTS_PER_PIECE)
                 most -= _EVENTS_PER_PIECE
             self._days.append(world.now - start)
-            self._gains.append(reporters.discovered(world) - self.start)
+            self._gains.append(reporters.discovered(world.lab) - self.start)
 
     def day_of(self, gain: float) -> float:
         """Return the days after which a gain was reached, by linear interpolation between frames; at most all days."""

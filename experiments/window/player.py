@@ -461,7 +461,7 @@ class RunPlayer:
                 raise _MoveStoppedError(
                     f"A run has at most {MAX_RECORDS:,} papers, jobs and other events here. Use `asara run`."
                 )
-            if len(self._world.population.researchers) > MAX_INDIVIDUALS:
+            if len(self._world.lab.workforce.researchers) > MAX_INDIVIDUALS:
                 raise _MoveStoppedError(
                     f"A run has at most {MAX_INDIVIDUALS:,} individual researchers here. Lower run__max_individuals."
                 )
@@ -523,7 +523,7 @@ def _branch_error(world: World, sentence: str) -> str:
     if found is None:
         return sentence
     number, gpus, most = map(int, found.groups())
-    jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs()]
+    jobs = [job for pool in world.lab.compute.datacenter.pools.values() for job in pool.jobs()]
     job = next(each for each in jobs if each.number == number)
     what = "a training run" if job.use == "training" else "an experiment"
     state = "waits for" if not job.allocation else "holds"

@@ -69,12 +69,12 @@ class QueueView(NamedTuple):
 
 def queue_of(world: World) -> QueueView:
     """Return the waiting jobs of a world."""
-    pools = world.datacenter.pools.values()
+    pools = world.lab.compute.datacenter.pools.values()
     waiting = [job for pool in pools for job in pool.jobs() if not job.allocation]
     arrays = [array_job for pool in pools for array_job in pool.pending_arrays]
     shown = list(_next_jobs(world, waiting, arrays))
     waits = _mean_waits(world, arrays)
-    uses = tuple(_use_wait(use, waiting, arrays, waits.get(use)) for use in uses_of(world))
+    uses = tuple(_use_wait(use, waiting, arrays, waits.get(use)) for use in uses_of(world.lab))
     jobs = sum(use.waiting for use in uses)
     unknown = sum(array_job.count for array_job in arrays)
     return QueueView(jobs, sum(use.gpus for use in uses), tuple(shown), uses, _describe_list(jobs, shown, unknown))
@@ -155,10 +155,11 @@ def _mean_waits(world: World, arrays: list[JobArray]) -> dict[str, float]:
     with _totals_lock:
         totals = _totals.setdefault(world, _WaitTotals())
         ended = {
-            use: sums.since(world.now - RECENT_DAYS) for use, sums in totals.read(world.datacenter.records).items()
+            use: sums.since(world.now - RECENT_DAYS)
+            for use, sums in totals.read(world.lab.compute.datacenter.records).items()
         }
     # Inference holds its GPUs by jobs of infinite length, which never wait.
-    jobs = [job for pool in world.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
+    jobs = [job for pool in world.lab.compute.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
     here = [(job.use, *_days_waited(job, world.now)) for job in jobs]
     here += [
         (array_job.job_class.use, array_job.count * (world.now - array_job.submitted), array_job.count)

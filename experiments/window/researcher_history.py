@@ -33,8 +33,8 @@ def history_of(world: World, number: int) -> list[HistoryLine]:
 
     The history of a cohort member ends when it joins the cohort: a cohort has only counts of its members.
     """
-    if not 1 <= number <= world.population.size:
-        return [(world.now, f"There is no researcher {number:,}; numbers go from 1 to {world.population.size:,}.")]
+    if not 1 <= number <= world.lab.workforce.size:
+        return [(world.now, f"There is no researcher {number:,}; numbers go from 1 to {world.lab.workforce.size:,}.")]
     joined = _cohort_joined(world, number)
     lines = [
         *_arrival_line(world, number, joined),
@@ -65,7 +65,7 @@ def _arrival_line(world: World, number: int, joined: CohortFormed | None) -> Ite
 
 def _cohort_joined(world: World, number: int) -> CohortFormed | None:
     """Return the event in which the researcher joined a cohort; None for an individual. Later arrivals join at once."""
-    if any(each.unique_id == number for each in world.population.researchers):
+    if any(each.number == number for each in world.lab.workforce.researchers):
         return None
     return next((event for event in world.ledger if isinstance(event, CohortFormed)), None)
 
@@ -86,7 +86,7 @@ def _paper_lines(world: World, number: int) -> list[HistoryLine]:
 
 def _experiment_lines(world: World, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
     """Describe the finished experiments; later ones under this number belong to the whole cohort."""
-    for record in world.datacenter.records:
+    for record in world.lab.compute.datacenter.records:
         own = joined is None or record.submitted <= joined.day
         if own and record.owner == number and record.use == "experiment":
             yield from _job_lines(record)
@@ -115,11 +115,11 @@ def _job_lines(record: JobRecord) -> list[HistoryLine]:
 
 
 def _current_line(world: World, number: int) -> str:
-    researcher = next((each for each in world.population.researchers if each.unique_id == number), None)
+    researcher = next((each for each in world.lab.workforce.researchers if each.number == number), None)
     if researcher is not None:
         return _activity(researcher)
-    if world.population.cohorts:
-        size = world.population.in_cohorts
+    if world.lab.workforce.cohorts:
+        size = world.lab.workforce.in_cohorts
         return f"Now it is one of {size:,} researchers of a cohort. Only the number in each phase is known."
     return "Now it thinks in a pool, whose members have no individual history."
 

@@ -74,21 +74,23 @@ class TeamView(NamedTuple):
 
 def team_of(world: World) -> TeamView:
     """Return the researchers of a world."""
-    population = world.population
-    cohorts, pool = population.cohorts, world.pool
+    population = world.lab.workforce
+    cohorts, pool = population.cohorts, world.lab.workforce.pool
     others = pool.anonymous_members if pool is not None else 0
     phases = []
     for phase in PHASES:
         grouped = sum(cohort.count[phase] for cohort in cohorts)
         pooled = others if phase is Phase.THINK else 0
-        phases.append(PhaseCount(phase.value, world.census.count[phase] - grouped - pooled, grouped, pooled))
+        phases.append(
+            PhaseCount(phase.value, world.lab.workforce.census.count[phase] - grouped - pooled, grouped, pooled)
+        )
     people = tuple(
-        IndividualResearcher(each.unique_id, each.phase.value, each.papers, each.active)
+        IndividualResearcher(each.number, each.phase.value, each.papers, each.active)
         for each in population.researchers[:MAX_PEOPLE]
     )
-    groups = tuple(CohortSummary(each.unique_id, each.size, each.active) for each in cohorts)
+    groups = tuple(CohortSummary(each.number, each.size, each.active) for each in cohorts)
     return TeamView(
-        world.active_researchers,
+        world.lab.workforce.active_researchers,
         tuple(phases),
         people,
         groups,

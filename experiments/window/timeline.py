@@ -239,7 +239,7 @@ def recreation_cost(world: World) -> int:
 
 def count_records(world: World) -> int:
     """Return the number of records of a world: ledger events and finished jobs."""
-    return len(world.ledger) + len(world.datacenter.records)
+    return len(world.ledger) + len(world.lab.compute.datacenter.records)
 
 
 def release_world(world: World) -> None:

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.generations import plan_generation
 from agents.kernel_engineer import MAX_TIME, amdahl
-from agents.trainer import plan_generation
 from hardware.cluster.reliability import fastest_gpus
 from sim.fluid.flow import (
     EFFECTIVELY_INFINITE,

@@ -238,7 +238,7 @@ def check_invariants(world: World) -> None:
 
 
 def _check_kernels(world: World) -> None:
-    curve, engineer = world.calibration.curve, world.kernel_engineer
+    curve, engineer = world.lab.calibration.curve, world.lab.kernels
     largest = curve.largest if curve is not None else 1.0
     deployed = [event for event in world.ledger if isinstance(event, KernelsDeployed)]
     speedups = [1.0, *(event.speedup for event in deployed)]
@@ -247,30 +247,36 @@ def _check_kernels(world: World) -> None:
     tried = [*(event.candidates for event in deployed), engineer.candidates]
     assert tried == sorted(tried), "the number of candidates fell"
     assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more candidates than were measured"
-    assert 1 <= world.work_rate <= engineer.speedup * (1 + 1e-12), world.work_rate
+    assert 1 <= world.lab.compute.work_rate <= engineer.speedup * (1 + 1e-12), world.lab.compute.work_rate
 
 
 def _check_software(world: World) -> None:
     levels = [event.discovered for event in world.ledger if isinstance(event, PaperPublished)]
     assert levels == sorted(levels), "discovered software fell"
-    deployed = [*(event.deployed for event in world.ledger if isinstance(event, Deployed)), world.software.deployed]
+    deployed = [
+        *(event.deployed for event in world.ledger if isinstance(event, Deployed)),
+        world.lab.knowledge.software.deployed,
+    ]
     assert deployed == sorted(deployed), "deployed software fell"
-    assert world.software.deployed <= world.software.discovered + SUM_TOLERANCE, "deployed before it was discovered"
+    assert world.lab.knowledge.software.deployed <= world.lab.knowledge.software.discovered + SUM_TOLERANCE, (
+        "deployed before it was discovered"
+    )
     assert not any(isinstance(event, RunEnded) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
     days = [event.day for event in world.ledger]
     assert days == sorted(days), "the ledger is out of order"
 
 
 def _check_gpus(world: World) -> None:
-    uses = uses_of(world)
-    used = {use: world.datacenter.gpus_in_use(use) for use in uses}
+    uses = uses_of(world.lab)
+    used = {use: world.lab.compute.datacenter.gpus_in_use(use) for use in uses}
     assert all(gpus >= 0 for gpus in used.values()), f"negative GPUs in use: {used}"
-    assert sum(used.values()) <= world.datacenter.capacity, f"more GPUs in use than there are: {used}"
-    possible = world.gpus.total(world.now)
-    held = sum(world.datacenter.gpu_time(use) for use in uses)
+    datacenter = world.lab.compute.datacenter
+    assert sum(used.values()) <= datacenter.capacity, f"more GPUs in use than there are: {used}"
+    possible = world.lab.compute.gpus.total(world.now)
+    held = sum(datacenter.gpu_time(use) for use in uses)
     assert held <= possible * (1 + 1e-9), f"{held} GPU-days held of {possible} possible"
-    slowest, fastest = world.datacenter.speed_range
-    for job in world.datacenter.records:
+    slowest, fastest = datacenter.speed_range
+    for job in datacenter.records:
         least, most = job.held * slowest, job.held * fastest
         assert least - _rounding(least) <= job.processed <= most + _rounding(most), job
         if job.outcome == "done":
@@ -282,18 +288,20 @@ def _rounding(value: float) -> float:
 
 
 def _check_population(world: World) -> None:
-    counted, population = world.census.count, world.population
+    counted, population = world.lab.workforce.census.count, world.lab.workforce
     assert all(count >= 0 for count in counted.values()), counted
-    others = world.pool.anonymous_members if world.pool is not None else 0
+    others = world.lab.workforce.pool.anonymous_members if world.lab.workforce.pool is not None else 0
     housed = sum(each.active for each in population.researchers) + sum(each.active for each in population.cohorts)
-    assert world.active_researchers == others + housed, "active researchers are miscounted"
+    assert world.lab.workforce.active_researchers == others + housed, "active researchers are miscounted"
     assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
     for researcher in population.researchers:
         assert researcher.active or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase
     for cohort in population.cohorts:
         _check_cohort(cohort)
     running = sum(cohort.count[Phase.RUN] for cohort in population.cohorts)
-    assert running <= world.datacenter.gpus_in_use(Use.EXPERIMENT), "more experiments run than there are GPUs for them"
+    assert running <= world.lab.compute.datacenter.gpus_in_use(Use.EXPERIMENT), (
+        "more experiments run than there are GPUs for them"
+    )
 
 
 def _check_cohort(cohort: Cohort) -> None:

@@ -5,13 +5,16 @@ from itertools import pairwise
 
 import mesa
 import pytest
-import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.identity import AgentId
 from agents.kernel_engineer import KernelEngineer, amdahl
-from agents.params import KernelParams, ResearcherParams
+from agents.params import KernelParams
+from agents.ports.bundles import KernelEngineerPorts
 from agents.work_model import gang_size
+from sim.clock import Clock
+from tests.support.fake_ports import FakeResearchTime, FakeSettings
 
 shares = st.floats(0, 1)
 speedups = st.floats(1, 1e6)
@@ -33,49 +36,52 @@ FREE = {"candidate_researcher_hours": 0.0, "candidate_gpu_hours": 0.0}
 """Candidates that cost nothing."""
 
 
-class SmallLab:
-    """The part of a lab that a kernel engineer uses: a clock, a team, and a list of deployments."""
+class RunningClock(Clock):
+    """A clock whose background timers fire although nothing else is scheduled; it counts them."""
 
-    def __init__(self, curve, **params):
-        self.clock = simpy.Environment()
-        self.kernel_params = KernelParams(**(FREE | params))
-        self.team = 1.0
-        self.reference_researchers = 10
-        self.research_pace = 1.0
-        self.researcher_params = ResearcherParams()
-        self.gpus = 8
-        self.deployed = []
-        self.asked = []
-        self.engineer = KernelEngineer(mesa.Model(seed=1), self, curve)
-        self.engineer.schedule_next()
-
-    @property
-    def now(self):
-        return self.clock.now
+    def __init__(self):
+        super().__init__()
+        self.timers = []
 
     def after_in_background(self, days, callback):
-        alarm = self.clock.timeout(days)
-        alarm.callbacks.append(callback)
-        return alarm
+        self.timers.append(days)
+        return self.after(days, callback)
 
-    def team_growth(self):
-        return self.team
 
-    def set_research_pace(self, pace):
-        self.research_pace = pace
+class ImmediateCompute:
+    """A cluster on which no job waits."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.gpus = 8
+        self.submitted = []
 
     def largest_gang(self, use):
         return self.gpus
 
-    def submit_job(self, use, gpus, days, owner):
-        self.asked.append((self.now, use, gpus * days, owner))
-        return self.clock.timeout(days)
+    def submit_job(self, use, gpus, days, owner, on_done, listener=None):
+        self.submitted.append((self.clock.now, use, gpus * days, owner.number))
+        return self.clock.after(days, on_done)
+
+
+class SmallLab:
+    """The ports of a kernel engineer, and a list of its deployments."""
+
+    def __init__(self, curve, **params):
+        self.clock = RunningClock()
+        self.settings = FakeSettings(kernels=KernelParams(**(FREE | params)))
+        self.compute = ImmediateCompute(self.clock)
+        self.research_time = FakeResearchTime(reference_researchers=10)
+        self.deployed = []
+        ports = KernelEngineerPorts(self.clock, self.compute, self.research_time, self, self.settings)
+        self.engineer = KernelEngineer(mesa.Model(seed=1), AgentId("", "kernel engineer", -1), ports, curve)
+        self.engineer.schedule_next()
 
     def deploy_kernels(self, candidates, speedup):
-        self.deployed.append((self.now, candidates, speedup))
+        self.deployed.append((self.clock.now, candidates, speedup))
 
     def set_team(self, team):
-        self.team = team
+        self.research_time.growth = team
         self.engineer.schedule_next()
 
 
@@ -118,7 +124,7 @@ def test_attention_share_default_equals_its_source():
 
 def test_kernel_engineer_deploys_every_gain_and_then_the_largest():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
-    lab.clock.run(until=50)
+    lab.clock.advance(50)
     levels = [1.25, 1.25**2, 1.25**3, 2.0]
     assert [speedup for _, _, speedup in lab.deployed] == pytest.approx(levels)
     assert [candidates for _, candidates, _ in lab.deployed] == pytest.approx([100 * (s - 1) for s in levels])
@@ -126,33 +132,28 @@ def test_kernel_engineer_deploys_every_gain_and_then_the_largest():
     assert lab.engineer.candidates == 100, "it stops where nothing more was measured"
 
 
-@pytest.mark.parametrize("grows", [False, True])
-def test_kernel_engineer_schedules_one_deployment_after_another(grows):
-    """With and without a team that grows."""
+def test_kernel_engineer_schedules_one_deployment_after_another():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
-    alarms, make = [], lab.after_in_background
-    lab.after_in_background = lambda days, callback: alarms.append(days) or make(days, callback)
-    if grows:
-        lab.deploy_kernels = lambda *_: lab.set_team(2.0)
-    lab.clock.run(until=3)
+    lab.clock.timers.clear()
+    lab.clock.advance(3)
     assert lab.engineer.speedup == 1.25
-    assert len(alarms) == 1
+    assert len(lab.clock.timers) == 1
 
 
 def test_kernel_engineer_last_deployment_may_be_small():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.9)
-    lab.clock.run(until=50)
+    lab.clock.advance(50)
     assert [speedup for _, _, speedup in lab.deployed] == pytest.approx([1.9, 2.0])
 
 
 def test_kernel_engineer_effort_equals_the_integral_of_team_size():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
     for day, team in ((1, 2.0), (1.5, 0.0), (4, 0.5)):
-        lab.clock.run(until=day)
+        lab.clock.advance(day)
         lab.set_team(team)
     assert lab.engineer.candidates == pytest.approx(10 + 2 * 10 * 0.5)
     assert lab.deployed == []
-    lab.clock.run(until=30)
+    lab.clock.advance(30)
     day, candidates, _ = lab.deployed[0]
     assert candidates == pytest.approx(25)
     assert day == pytest.approx(4 + 5 / (10 * 0.5))
@@ -162,10 +163,10 @@ def test_kernel_engineer_effort_equals_the_integral_of_team_size():
 def test_kernel_engineer_changing_team_keeps_the_order_of_kernels(changes, step):
     lab, steady = (SmallLab(Line(), candidates_per_day=10.0, deploy_step=step) for _ in range(2))
     for days, team in changes:
-        lab.clock.run(until=lab.now + days)
+        lab.clock.advance(lab.clock.now + days)
         lab.set_team(team)
     lab.set_team(1.0)
-    lab.clock.run(until=lab.now + 11)
+    lab.clock.advance(lab.clock.now + 11)
     steady.clock.run(until=11)
     assert [speedup for *_, speedup in lab.deployed] == [speedup for *_, speedup in steady.deployed]
     assert [tried for _, tried, _ in lab.deployed] == pytest.approx([tried for _, tried, _ in steady.deployed])
@@ -175,7 +176,7 @@ def test_kernel_engineer_changing_team_keeps_the_order_of_kernels(changes, step)
 @pytest.mark.parametrize("case", [{"curve": None}, {"curve": Line(), "candidates_per_day": 0.0}])
 def test_kernel_engineer_without_curve_or_effort_deploys_nothing(case):
     lab = SmallLab(**case)
-    lab.clock.run(until=1000)
+    lab.clock.advance(1000)
     assert (lab.deployed, lab.engineer.speedup, lab.engineer.candidates) == ([], 1.0, 0.0)
 
 
@@ -191,35 +192,35 @@ def test_kernel_engineer_flat_curve_takes_no_effort():
 def test_kernel_engineer_candidates_take_time_during_the_search(hours):
     """Ten candidates a day of 5 hours each take 50 of the 240 researcher-hours of a team of 10."""
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25, candidate_researcher_hours=hours)
-    assert lab.research_pace == pytest.approx(1 - 10 * hours / 240)
-    lab.clock.run(until=9.9)
-    assert lab.research_pace == pytest.approx(1 - 10 * hours / 240)
-    lab.clock.run(until=10.1)
-    assert lab.research_pace == 1, "the last candidate is written on day 10"
+    assert lab.research_time.research_pace == pytest.approx(1 - 10 * hours / 240)
+    lab.clock.advance(9.9)
+    assert lab.research_time.research_pace == pytest.approx(1 - 10 * hours / 240)
+    lab.clock.advance(10.1)
+    assert lab.research_time.research_pace == 1, "the last candidate is written on day 10"
 
 
 def test_kernel_engineer_candidates_are_limited_by_time():
     lab = SmallLab(Line(), candidates_per_day=1e8, candidate_researcher_hours=12.0, candidate_gpu_hours=0.0)
-    assert lab.research_pace == pytest.approx(0.1)
-    lab.clock.run(until=50)
+    assert lab.research_time.research_pace == pytest.approx(0.1)
+    lab.clock.advance(50)
     assert lab.deployed[-1][0] == pytest.approx(100 * 12 / (0.9 * 240)), "100 candidates of 12 of 216 hours a day"
-    assert lab.research_pace == 1
+    assert lab.research_time.research_pace == 1
 
 
 def test_kernel_engineer_times_candidates_as_one_job():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25, candidate_gpu_hours=0.24)
-    lab.clock.run(until=100)
+    lab.clock.advance(100)
     built = [100 * (1.25**n - 1) for n in range(4)] + [100]
     costs = [(later - earlier) * 0.01 for earlier, later in pairwise(built)]
-    assert [cost for _, _, cost, _ in lab.asked] == pytest.approx(costs)
-    assert {(use, owner) for _, use, _, owner in lab.asked} == {("experiment", -1)}
-    for (asked, _, cost, _), (deployed, *_) in zip(lab.asked, lab.deployed, strict=True):
-        assert deployed - asked == pytest.approx(cost / gang_size(lab.researcher_params, cost, 8))
+    assert [cost for _, _, cost, _ in lab.compute.submitted] == pytest.approx(costs)
+    assert {(use, owner) for _, use, _, owner in lab.compute.submitted} == {("experiment", -1)}
+    for (asked, _, cost, _), (deployed, *_) in zip(lab.compute.submitted, lab.deployed, strict=True):
+        assert deployed - asked == pytest.approx(cost / gang_size(lab.settings.researcher, cost, 8))
     assert lab.engineer.speedup == 2.0
 
 
 def test_kernel_engineer_without_gpus_deploys_without_timing():
     lab = SmallLab(Line(), candidates_per_day=10.0, deploy_step=0.25)
-    lab.gpus = 0
-    lab.clock.run(until=50)
-    assert (lab.asked, lab.deployed[0][0]) == ([], pytest.approx(2.5))
+    lab.compute.gpus = 0
+    lab.clock.advance(50)
+    assert (lab.compute.submitted, lab.deployed[0][0]) == ([], pytest.approx(2.5))

@@ -146,5 +146,5 @@ def test_advance_to_next_queue_shows_waiting_jobs(reader: Open) -> None:
     page.press("queue")
     page.until_said("Day")
     assert page.text('[data-figure="waiting"]') != "0"
-    waiting = headless(page.frame(), scenario="lab-frontier-experiments", cluster__gpus=384).datacenter
+    waiting = headless(page.frame(), scenario="lab-frontier-experiments", cluster__gpus=384).lab.compute.datacenter
     assert page.text('[data-waiting="experiments"]') == f"{waiting.jobs_waiting('experiment'):,}"

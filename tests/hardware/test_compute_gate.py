@@ -8,7 +8,7 @@ from hardware.cluster.jobs import Job
 from hardware.compute_gate import ComputeGate
 from hardware.datacenter import Datacenter
 from sim.clock import Clock
-from tests.support.clusters import Diary, Script, params
+from tests.support.clusters import NotificationRecorder, ScriptedStreams, params
 from tests.support.datacenter_trials import TaskSource
 
 
@@ -70,8 +70,8 @@ def test_jobs_that_wait_in_the_queue_are_held_too(queue: str) -> None:
 
 def test_preempted_jobs_lose_no_work_and_restart() -> None:
     clock, center, gate = gated()
-    diary = Diary()
-    jobs = [center.submit("experiment", 8, 6.0, watcher=diary) for _ in range(2)]
+    recorder = NotificationRecorder()
+    jobs = [center.submit("experiment", 8, 6.0, watcher=recorder) for _ in range(2)]
     clock.advance(2)
     gate.hold("experiment", running="preempt")
     clock.advance(5)
@@ -81,7 +81,7 @@ def test_preempted_jobs_lose_no_work_and_restart() -> None:
     for job in jobs:
         record = job.value
         assert (record.ended, record.preemptions, record.lost, record.restarts, record.done) == (10, 1, 0, 8, 48)
-    assert [(at, what) for at, what, _ in diary.told] == [
+    assert [(at, what) for at, what, _ in recorder.notifications] == [
         *[(0, "started")] * 2,
         *[(2, "stopped")] * 2,
         *[(5, "started")] * 2,
@@ -114,7 +114,7 @@ def test_lower_cap_preempts_the_latest_jobs_only_if_asked() -> None:
 
 
 def test_failed_job_of_a_held_use_continues_if_running_jobs_do() -> None:
-    clock, center, gate = gated(streams=Script(2.0), gpu_hours_between_failures=100.0)
+    clock, center, gate = gated(streams=ScriptedStreams(2.0), gpu_hours_between_failures=100.0)
     job = center.submit("experiment", 8, 4.0)
     clock.advance(1)
     gate.hold("experiment")
@@ -200,8 +200,8 @@ def test_order_for_a_use_without_a_pool_counts_when_it_gets_one() -> None:
 
 def test_inference_can_be_held() -> None:
     clock, center, gate = gated()
-    diary = Diary()
-    center.start_inference(diary)
+    recorder = NotificationRecorder()
+    center.start_inference(recorder)
     clock.advance(1)
     gate.hold("inference", "preempt")
     clock.advance(2)

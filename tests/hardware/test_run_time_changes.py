@@ -13,7 +13,7 @@ from hardware.cluster.jobs import nodes_of
 from hardware.compute_gate import ComputeGate
 from hardware.datacenter import SHARED, Datacenter
 from sim.clock import Clock
-from tests.support.clusters import Diary, Luck, Script, cluster, params
+from tests.support.clusters import NotificationRecorder, ScriptedStreams, SeededStreams, cluster, params
 from tests.support.datacenter_trials import (
     ADD,
     LOAD,
@@ -107,13 +107,17 @@ def test_calls_that_cancel_out_within_an_instant_have_no_effect(
     steps = [step for part in parts for step in part]
     with_calls, without = (play(kind(settings, seed), steps) for kind in (Undoing, WithoutUndone))
     assert with_calls.center.records == without.center.records
-    assert with_calls.diary.told == without.diary.told
-    assert with_calls.inference_diary.told == without.inference_diary.told
+    assert with_calls.recorder.notifications == without.recorder.notifications
+    assert with_calls.inference_recorder.notifications == without.inference_recorder.notifications
 
 
 def next_change(trial: Trial, job: Job, since: float) -> float:
     """Return when a job that ran at a time ended or lost its GPUs."""
-    stops = [at for at, what, number in trial.diary.told if number == job.number and what == "stopped" and at > since]
+    stops = [
+        at
+        for at, what, number in trial.recorder.notifications
+        if number == job.number and what == "stopped" and at > since
+    ]
     return min([*stops, job.value.ended])
 
 
@@ -163,7 +167,9 @@ def test_jobs_on_other_nodes_are_not_touched(
 
 def datacenter(**changes: Any) -> tuple[Clock, Datacenter]:
     clock = Clock()
-    return clock, Datacenter(clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), Luck(1), hour=1)
+    return clock, Datacenter(
+        clock, params(**{"gpus": 64, "placement": "consolidated", **changes}), SeededStreams(1), hour=1
+    )
 
 
 def test_added_nodes_are_used_in_the_same_instant() -> None:
@@ -220,8 +226,8 @@ def test_flat_pool_retires_the_gpus_of_the_latest_job_of_the_lowest_priority() -
 
 def test_inference_gets_a_standing_job_for_each_new_node() -> None:
     clock, center = datacenter()
-    diary = Diary()
-    center.start_inference(diary)
+    recorder = NotificationRecorder()
+    center.start_inference(recorder)
     clock.advance(1)
     center.add_nodes("inference", 2)
     clock.advance(2)
@@ -229,7 +235,7 @@ def test_inference_gets_a_standing_job_for_each_new_node() -> None:
     center.retire_nodes("inference", 3)
     clock.advance(3)
     assert (center.inference_gpus, center.inference_gpus_wanted, center.capacity_of("inference")) == (24, 24, 24)
-    assert [(at, what) for at, what, _ in diary.told] == [
+    assert [(at, what) for at, what, _ in recorder.notifications] == [
         *[(0, "started")] * 4,
         *[(1, "started")] * 2,
         *[(2, "stopped")] * 3,
@@ -399,7 +405,7 @@ def test_job_that_leaves_fast_nodes_continues_at_speed_1_after_a_change_of_the_c
 
 
 def test_failure_on_fast_nodes_loses_the_work_since_the_last_checkpoint() -> None:
-    script = Script(3.25)
+    script = ScriptedStreams(3.25)
     clock, gpus = fast_cluster(2.0, streams=script, gpu_hours_between_failures=800.0, checkpoint_hours=2.0)
     job = gpus.submit(8, 10.0)
     clock.advance(100)

@@ -77,7 +77,7 @@ def test_background_jobs_alone_wait_as_in_a_replay(tmp_path_factory, gaps):
         reject()
     world = finish(World(scenario, 0))
     last = (now - jobs[0][0]) / 86_400 + 1e-9
-    found = [job for job in world.datacenter.records if job.use == BACKGROUND and job.submitted <= last]
+    found = [job for job in world.lab.compute.datacenter.records if job.use == BACKGROUND and job.submitted <= last]
     seconds = [
         [round(day * 86_400) for day in days] for days in zip(*((j.submitted, j.started) for j in found), strict=True)
     ]
@@ -96,8 +96,8 @@ def test_background_load_equals_the_mean_gpus_in_use(tmp_path):
         **QUIET, cluster__background=path, cluster__background_gpus=3.0, run__horizon_days=100.0
     )
     world = finish(World(scenario, 0))
-    assert world.background.load.mean_gpus == pytest.approx(3.0, rel=1e-12)
-    assert world.datacenter.gpu_time(BACKGROUND) / 100 == pytest.approx(3.0, rel=1e-3)
+    assert world.lab.background.load.mean_gpus == pytest.approx(3.0, rel=1e-12)
+    assert world.lab.compute.datacenter.gpu_time(BACKGROUND) / 100 == pytest.approx(3.0, rel=1e-3)
     check_invariants(world)
 
 
@@ -126,7 +126,7 @@ def test_background_in_a_shared_pool_keeps_the_invariants(tmp_path):
     while world.running:
         world.step()
         check_invariants(world)
-    assert world.datacenter.gpu_time(BACKGROUND) > 0
+    assert world.lab.compute.datacenter.gpu_time(BACKGROUND) > 0
 
 
 def test_snapshot_with_background_continues_identically(tmp_path):
@@ -136,7 +136,7 @@ def test_snapshot_with_background_continues_identically(tmp_path):
         world.step()
     other = World.restore(world.snapshot())
     assert finish(world).digest() == finish(other).digest()
-    assert other.background.submitted == world.background.submitted > 0
+    assert other.lab.background.submitted == world.lab.background.submitted > 0
 
 
 def test_restore_after_a_change_of_the_log_is_refused(tmp_path):

@@ -63,7 +63,7 @@ def lab(seed: int = 0, **changes: Any) -> World:
 def events_and_records(world: World) -> tuple[list[Any], list[Any]]:
     """Return the events without those of cohorts, and the records of the cluster."""
     bare = [event for event in world.ledger if not isinstance(event, CohortFormed)]
-    return bare, world.datacenter.records
+    return bare, world.lab.compute.datacenter.records
 
 
 def result_content(world: World) -> list[object]:
@@ -108,8 +108,8 @@ def test_cohort_of_one_equals_an_individual_to_the_bit(scenario, leap_tolerance,
     """Faster kernels run fewer than two researchers, so the team stays at one."""
     cohort = one_by_one(scenario.replace(run__max_individuals=0, run__leap_tolerance=leap_tolerance), seed)
     alone = one_by_one(scenario.replace(run__max_individuals=1000), seed)
-    assert (len(cohort.population.cohorts), len(cohort.population.researchers)) == (1, 0)
-    assert (len(alone.population.cohorts), len(alone.population.researchers)) == (0, 1)
+    assert (len(cohort.lab.workforce.cohorts), len(cohort.lab.workforce.researchers)) == (1, 0)
+    assert (len(alone.lab.workforce.cohorts), len(alone.lab.workforce.researchers)) == (0, 1)
     check_equal_runs(alone, cohort)
 
 
@@ -118,9 +118,9 @@ def test_cohort_of_one_equals_an_individual_to_the_bit(scenario, leap_tolerance,
 def test_cohorts_of_one_equal_individuals_to_the_bit(scenario, seed):
     exact = scenario.replace(run__max_individuals=1000, run__leap_tolerance=0.0)
     alone, cohorts = one_by_one(exact, seed), one_by_one(exact, seed)
-    for researcher in list(cohorts.population.researchers):
-        form_cohort(cohorts.population, [researcher])
-    assert len(cohorts.population.cohorts) == len(alone.population.researchers)
+    for researcher in list(cohorts.lab.workforce.researchers):
+        form_cohort(cohorts.lab.workforce, [researcher])
+    assert len(cohorts.lab.workforce.cohorts) == len(alone.lab.workforce.researchers)
     check_equal_runs(alone, cohorts)
 
 
@@ -148,7 +148,11 @@ def test_cohort_of_one_paused_and_resumed_equals_an_individual(timing):
     check_equal_runs(alone, cohort)
     housed = [event.researchers for event in alone.ledger if isinstance(event, ActiveResearchersChanged)]
     assert housed.count(0) >= 3
-    assert alone.census.days(Phase.PAUSED, alone.now) == cohort.census.days(Phase.PAUSED, cohort.now) > 0
+    assert (
+        alone.lab.workforce.census.days(Phase.PAUSED, alone.now)
+        == cohort.lab.workforce.census.days(Phase.PAUSED, cohort.now)
+        > 0
+    )
 
 
 # --- nothing jumps -------------------------------------------------------------------------------------------------
@@ -157,17 +161,17 @@ def test_cohort_of_one_paused_and_resumed_equals_an_individual(timing):
 def observed_values(world: World) -> dict[str, float]:
     """Return all reported values except the number in cohorts, and the resources used so far."""
     values = {
-        name: reporter(world) for name, reporter in reporters.REPORTERS.items() if name != "researchers_in_cohorts"
+        name: reporter(world.lab) for name, reporter in reporters.REPORTERS.items() if name != "researchers_in_cohorts"
     }
-    used = {f"held {use}": world.datacenter.gpu_time(use) for use in Use}
-    spent = {f"days {phase}": world.census.days(phase, world.now) for phase in Phase}
-    jobs = {"over": len(world.datacenter.records), "papers known": world.literature.latest}
+    used = {f"held {use}": world.lab.compute.datacenter.gpu_time(use) for use in Use}
+    spent = {f"days {phase}": world.lab.workforce.census.days(phase, world.now) for phase in Phase}
+    jobs = {"over": len(world.lab.compute.datacenter.records), "papers known": world.lab.knowledge.literature.latest}
     return values | used | spent | jobs
 
 
 def unfinished(world: World) -> int:
     """Return the number of experiments that wait or run."""
-    pool = world.datacenter.pool("experiment")
+    pool = world.lab.compute.datacenter.pool("experiment")
     waiting = sum(lot.count for lot in pool.pending_arrays if lot.job_class.use == "experiment")
     return waiting + sum(job.tasks for job in pool.jobs() if job.use == "experiment")
 
@@ -175,12 +179,12 @@ def unfinished(world: World) -> int:
 def check_accounts(world: World) -> None:
     """Assert that no researcher, paper or experiment appears or is lost."""
     check_invariants(world)
-    over = sum(job.tasks for job in world.datacenter.records if job.use == "experiment")
-    away = world.census.count[Phase.QUEUE] + world.census.count[Phase.RUN]
+    over = sum(job.tasks for job in world.lab.compute.datacenter.records if job.use == "experiment")
+    away = world.lab.workforce.census.count[Phase.QUEUE] + world.lab.workforce.census.count[Phase.RUN]
     assert unfinished(world) == away
-    pausing = [each for each in world.population.researchers if each.remaining_work()[0] is Phase.WRITE]
-    drafts = sum(cohort.writing.working + cohort.writing.paused for cohort in world.population.cohorts)
-    assert world.papers + drafts + len(pausing) == over
+    pausing = [each for each in world.lab.workforce.researchers if each.remaining_work()[0] is Phase.WRITE]
+    drafts = sum(cohort.writing.working + cohort.writing.paused for cohort in world.lab.workforce.cohorts)
+    assert world.lab.knowledge.papers + drafts + len(pausing) == over
 
 
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
@@ -190,13 +194,13 @@ def test_cohort_formation_changes_no_count(timing, day):
     for _ in range(day):
         world.step()
     before = observed_values(world)
-    form_cohort(world.population, world.population.researchers)
+    form_cohort(world.lab.workforce, world.lab.workforce.researchers)
     assert observed_values(world) == before
-    assert world.population.researchers == []
+    assert world.lab.workforce.researchers == []
     check_accounts(world)
     finish(world)
     check_accounts(world)
-    assert world.papers > before["papers"]
+    assert world.lab.knowledge.papers > before["papers"]
 
 
 # --- the same future ----------------------------------------------------------------------------------------------
@@ -210,7 +214,7 @@ def started(**changes: Any) -> World:
     world = lab(**{"run__max_individuals": 4000, **changes})
     for _ in range(20):
         world.step()
-    form_cohort(world.population, world.population.researchers[4:])
+    form_cohort(world.lab.workforce, world.lab.workforce.researchers[4:])
     return world
 
 
@@ -247,10 +251,10 @@ def test_cohorts_in_world_keep_the_invariants_at_every_frame(world, before, data
     for _ in range(before):
         world.step()
         check_invariants(world)
-    alone = world.population.researchers
-    if alone and world.pool is None and world.running:
+    alone = world.lab.workforce.researchers
+    if alone and world.lab.workforce.pool is None and world.running:
         some = data.draw(st.lists(st.sampled_from(alone), min_size=1, unique=True), label="gathered")
-        form_cohort(world.population, some)
+        form_cohort(world.lab.workforce, some)
         check_invariants(world)
     branch = world.branch()
     for each in (branch, world):
@@ -277,7 +281,7 @@ large = World(lab, 0, researcher__initial=10_000_000)
 for _ in range(10):
     large.step()
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(min(grown.active_researchers, large.active_researchers), int(peak.split()[1]) / 1024)
+print(min(grown.lab.workforce.active_researchers, large.lab.workforce.active_researchers), int(peak.split()[1]) / 1024)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     researchers, megabytes = (float(part) for part in done.stdout.split())

@@ -85,11 +85,11 @@ def test_initial_effort_can_be_that_of_the_labs_own_team():
 
 def test_branch_keeps_the_team_of_day_0_as_reference():
     world = World(seed=1, growth__calibrated_for=0, cluster__gpus=64, run__horizon_days=200.0)
-    before = world.software.law
+    before = world.lab.knowledge.software.law
     later = world.branch(researcher__papers_per_month=5.0).branch(cluster__gpus=128).branch(growth__r=2.0)
     expected = Scenario().replace(growth__calibrated_for=0, cluster__gpus=64, growth__r=2.0).law()
-    assert later.software.law == expected
-    assert later.branch(growth__r=1.4).software.law == before
+    assert later.lab.knowledge.software.law == expected
+    assert later.branch(growth__r=1.4).lab.knowledge.software.law == before
 
 
 def test_larger_cluster_without_training_is_faster_in_proportion():
@@ -110,7 +110,10 @@ def test_larger_cluster_without_training_is_faster_in_proportion():
 def test_branch_with_more_papers_per_month_has_the_law_of_a_fresh_world():
     """Papers under way go on at the rate at which they were begun, so only the law is compared."""
     branch = World(seed=1, **SHORT).branch(researcher__papers_per_month=2.0)
-    assert branch.software.law == World(seed=1, **SHORT, researcher__papers_per_month=2.0).software.law
+    assert (
+        branch.lab.knowledge.software.law
+        == World(seed=1, **SHORT, researcher__papers_per_month=2.0).lab.knowledge.software.law
+    )
 
 
 def test_world_with_too_many_researchers_is_refused_with_the_initial_number():

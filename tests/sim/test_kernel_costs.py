@@ -47,8 +47,8 @@ def test_candidates_take_at_most_90_percent_of_research_time(timing, individuals
         while world.running:
             world.step()
         check_invariants(world)
-        assert world.kernel_engineer.candidates == pytest.approx(day * 0.9 * 24 * 60 / 5000, rel=0.5)
-        assert world.research_pace == pytest.approx(0.1)
+        assert world.lab.kernels.candidates == pytest.approx(day * 0.9 * 24 * 60 / 5000, rel=0.5)
+        assert world.lab.workforce.team.research_pace == pytest.approx(0.1)
 
 
 def test_work_in_progress_follows_a_change_of_pace_exactly():
@@ -70,7 +70,7 @@ def test_work_in_progress_follows_a_change_of_pace_exactly():
     branch = branch.branch(run__horizon_days=30.0)
     while branch.running:
         branch.step()
-    written = branch.papers + branch.pool.papers
+    written = branch.lab.knowledge.papers + branch.lab.workforce.pool.papers
     assert written == pytest.approx(60 * (20 * 0.1 + 10) * 12 / 365, rel=1e-9)
 
 
@@ -97,12 +97,14 @@ def test_individuals_and_cohorts_write_at_the_remaining_pace(individuals):
     while world.running:
         world.step()
     per_day = 2000 * 12 / 365
-    assert world.papers == pytest.approx(per_day * 7.5, rel=4 / math.sqrt(per_day * 7.5))
+    assert world.lab.knowledge.papers == pytest.approx(per_day * 7.5, rel=4 / math.sqrt(per_day * 7.5))
     later = world.branch(kernels__candidate_researcher_hours=0.0, run__horizon_days=30.0)
     while later.running:
         later.step()
     check_invariants(later)
-    assert later.papers - world.papers == pytest.approx(per_day * 15, rel=4 / math.sqrt(per_day * 15))
+    assert later.lab.knowledge.papers - world.lab.knowledge.papers == pytest.approx(
+        per_day * 15, rel=4 / math.sqrt(per_day * 15)
+    )
 
 
 def test_candidates_queue_for_gpus_and_use_them():
@@ -150,7 +152,7 @@ def test_fluid_days_increase_with_candidate_costs():
 def test_candidates_without_costs_leave_the_pace_unchanged():
     world = World(lab(**FREE), 0)
     while world.running:
-        assert world.research_pace == 1.0
+        assert world.lab.workforce.team.research_pace == 1.0
         world.step()
-    assert not [job for job in world.datacenter.records if job.owner == -1]
+    assert not [job for job in world.lab.compute.datacenter.records if job.owner == -1]
     assert run_fluid(lab(**FREE)).day < run_fluid(lab(kernels__candidate_researcher_hours=500.0)).day

@@ -17,6 +17,7 @@ from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
 from sim.testing.invariants import check_invariants
 from sim.world import World
 from tests.support.known_speedup_curve import FILE, WORKLOAD, search, session_of, write
+from tests.support.lab_jobs import submit_job
 
 MEASURED = {"kernels__measurements": str(FILE)}
 LAB = {
@@ -105,15 +106,15 @@ def team_until(world, day):
 def test_faster_kernels_shorten_only_jobs_submitted_later(double):
     quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0}
     world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, kernels__candidates_per_day=0.5), 0)
-    before = world.submit_job("training", 8, 4.0, owner=0)
-    while world.work_rate == 1:
+    before = submit_job(world, "training", 8, 4.0)
+    while world.lab.compute.work_rate == 1:
         world.step()
     assert [event.day for event in deployments(world)] == [2.0]
-    after = world.submit_job("training", 8, 4.0, owner=0)
+    after = submit_job(world, "training", 8, 4.0)
     assert (before.length, after.length) == (4.0, pytest.approx(2.0))
     finish(world)
     started = {event.day: event.run_days for event in world.ledger if isinstance(event, TrainingRequested)}
-    jobs = {job.submitted: job.length for job in world.datacenter.records if job.use == "training"}
+    jobs = {job.submitted: job.length for job in world.lab.compute.datacenter.records if job.use == "training"}
     known = started.keys() & jobs.keys()
     assert known
     assert {day: jobs[day] for day in known} == {day: started[day] for day in known}
@@ -122,12 +123,12 @@ def test_faster_kernels_shorten_only_jobs_submitted_later(double):
 def test_waiting_job_keeps_the_kernels_of_its_submission(double):
     quick = {"kernels__measurements": str(double), "kernels__attention_share": 1.0, "kernels__candidates_per_day": 0.5}
     world = World(lab(**quick, cluster__gpu_hours_between_failures=0.0, training__required=False), 0)
-    all_gpus = world.largest_gang("training")
+    all_gpus = world.lab.compute.largest_gang("training")
     for _ in range(2):
-        world.submit_job("training", all_gpus, 4.0, owner=0)
+        submit_job(world, "training", all_gpus, 4.0)
     finish(world)
     assert deployments(world)[0].day == 2.0
-    jobs = [job for job in world.datacenter.records if job.use == "training"]
+    jobs = [job for job in world.lab.compute.datacenter.records if job.use == "training"]
     assert [(job.submitted, job.started, job.length) for job in jobs] == [(0.0, 0.0, 4.0), (0.0, 4.0, 4.0)]
 
 
@@ -150,7 +151,7 @@ def test_pending_candidates_do_not_prevent_a_stall(per_day, frame):
 
     def stalled(**kernels) -> World:
         world = World(Scenario().replace(**stuck, **kernels), 1)
-        world.datacenter.submit("experiment", 8, math.inf, owner=0)
+        world.lab.compute.datacenter.submit("experiment", 8, math.inf, owner=0)
         return finish(world)
 
     plain = stalled(kernels__measurements="none")
@@ -166,9 +167,9 @@ def test_pending_candidates_do_not_prevent_a_stall(per_day, frame):
 def test_faster_kernels_activate_more_researchers(tmp_path):
     path = write(tmp_path / "mine.jsonl", search(session_of("one"), [0.7] * 8, winner=math.log(2.01)))
     world = World(lab(kernels__measurements=str(path), kernels__attention_share=1.0), 0)
-    assert world.active_researchers == 60
+    assert world.lab.workforce.active_researchers == 60
     world.step()
-    assert world.active_researchers == 120
+    assert world.lab.workforce.active_researchers == 120
 
 
 def test_result_reports_the_measurements_of_its_kernels():
@@ -257,7 +258,7 @@ def test_world_does_not_reread_its_measurements(tmp_path):
     world = World(lab(kernels__measurements=str(path)), 0)
     path.unlink()
     copy = world.branch(kernels__attention_share=0.1)
-    assert finish(copy).calibration.digest == digest_of(FILE)
+    assert finish(copy).lab.calibration.digest == digest_of(FILE)
 
 
 @pytest.mark.parametrize(
@@ -305,17 +306,17 @@ def test_branch_can_change_attention_share_and_candidate_rate():
     world = World(lab(), 0)
     for _ in range(10):
         world.step()
-    rate, speedup = world.work_rate, world.kernel_engineer.speedup
+    rate, speedup = world.lab.compute.work_rate, world.lab.kernels.speedup
     assert speedup > 1
     worth_more = world.branch(kernels__attention_share=0.9)
-    assert worth_more.work_rate == amdahl(0.9, speedup) > rate
-    assert worth_more.active_researchers > world.active_researchers
-    assert deployments(worth_more)[-1][2:] == (speedup, worth_more.work_rate)
+    assert worth_more.lab.compute.work_rate == amdahl(0.9, speedup) > rate
+    assert worth_more.lab.workforce.active_researchers > world.lab.workforce.active_researchers
+    assert deployments(worth_more)[-1][2:] == (speedup, worth_more.lab.compute.work_rate)
     faster = world.branch(kernels__candidates_per_day=100.0)
-    assert faster.kernel_engineer.candidates == pytest.approx(world.kernel_engineer.candidates)
+    assert faster.lab.kernels.candidates == pytest.approx(world.lab.kernels.candidates)
     faster.step()
     world.step()
-    assert faster.kernel_engineer.speedup > world.kernel_engineer.speedup
+    assert faster.lab.kernels.speedup > world.lab.kernels.speedup
     coarser = world.branch(kernels__deploy_step=10.0)
     for branch in (worth_more, faster, coarser):
         check_invariants(finish(branch))
@@ -324,4 +325,4 @@ def test_branch_can_change_attention_share_and_candidate_rate():
 
 def test_kernel_reporters_on_day_0_return_1():
     world = World(lab(), 0)
-    assert (reporters.kernel_speedup(world), reporters.work_rate(world)) == (1.0, 1.0)
+    assert (reporters.kernel_speedup(world.lab), reporters.work_rate(world.lab)) == (1.0, 1.0)

@@ -6,7 +6,10 @@ import math
 import numpy as np
 import pytest
 
+from agents.lab_policy import LabPolicy
+from agents.trainer import Trainer
 from sim.fluid.api import fluid, run_fluid
+from sim.lab_factory import LabFactory
 from sim.long_run import EXPLOSION_MEANING, long_run
 from sim.run_statistics import long_run as long_run_of
 from sim.scenario.model import Scenario
@@ -261,18 +264,17 @@ def test_long_run_with_research_stopped_by_training_is_undecided():
 
 
 def test_long_run_with_custom_agents_is_undecided():
-    world = World(LAB, 0)
-    assert long_run_of(world) == long_run(LAB)
+    assert long_run_of(World(LAB, 0)) == long_run(LAB)
 
-    class Hasty(type(world.trainer)):
+    class Hasty(Trainer):
         """A trainer of a user's own."""
 
-    class Half(World):
-        """A world with a law of a user's own."""
+    class Frugal(LabPolicy):
+        """A policy of a user's own."""
 
-    assert long_run_of(Half(LAB, 0)).kind == "undecided"
-    world.trainer = Hasty(world, world)
-    found = long_run_of(world)
+    for make in (LabFactory(law=lambda law: law), LabFactory(policy=Frugal)):
+        assert long_run_of(World(LAB, 0, make=make)).kind == "undecided"
+    found = long_run_of(World(LAB, 0, make=LabFactory(trainer=Hasty)))
     assert (found.kind, found.explosive) == ("undecided", False)
     assert "agents or laws of its own" in found.sentence
 

@@ -50,20 +50,20 @@ def test_penalty_does_not_count_paused_or_queued_researchers():
     world = World(FULL.replace(**FIXED_SOFTWARE, researcher__initial=2000, run__horizon_days=40.0), 3)
     while world.running:
         world.step()
-        count = {phase: world.census.count[phase] for phase in world.census.count}
+        count = {phase: world.lab.workforce.census.count[phase] for phase in world.lab.workforce.census.count}
         active = sum(count.values()) - count["queue"] - count["paused"]
         most = 128 / 4.17 * (365 / 12 + 4.17 / 8)
-        assert world.doing_research == pytest.approx(min(active, most))
+        assert world.lab.knowledge.doing_research == pytest.approx(min(active, most))
     assert count["queue"] > 0
-    assert world.effective_papers(2.0) == pytest.approx(2 * world.doing_research**-0.5)
+    assert world.lab.knowledge.effective_papers(2.0) == pytest.approx(2 * world.lab.knowledge.doing_research**-0.5)
 
 
 def test_penalty_without_experiments_counts_all_active_researchers():
     world = World(Scenario.load("toes"), 0)
     for _ in range(40):
         world.step()
-    assert world.active_researchers > 1
-    assert world.doing_research == world.active_researchers
+    assert world.lab.workforce.active_researchers > 1
+    assert world.lab.knowledge.doing_research == world.lab.workforce.active_researchers
 
 
 @pytest.mark.parametrize("variation", ["fixed", "exponential", "lognormal"])

@@ -12,6 +12,7 @@ from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario
 from sim.testing.invariants import worlds
 from sim.world import World
+from tests.support.lab_jobs import submit_job
 from tests.support.properties import examples
 
 thorough = examples(30)
@@ -87,7 +88,7 @@ def test_step_events_returns_true_at_the_end_of_a_frame():
 def test_step_events_with_an_impossible_job_ends_the_run():
     def doomed() -> World:
         world = World(Scenario.load("toy-explosion"), 1)
-        world.clock.timeout(1.5).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
+        world.clock.timeout(1.5).callbacks.append(lambda _: submit_job(world, "experiment", 10_000, 1.0))
         return world
 
     walked, run = doomed(), doomed()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.generations import plan_generation
 from agents.params import TrainingParams
-from agents.trainer import plan_generation
 from hardware.cluster.reliability import checkpoint_interval, fastest_gpus, job_time
 from sim.events import Deployed, SoftwareDoubled, TrainingRequested
 from sim.feasibility import fastest_run_gpus, run_days
@@ -170,35 +170,35 @@ def test_world_training_runs_follow_the_plan():
     assert len(runs) >= 3
     assert runs[0].run_days == pytest.approx(20.0)
     assert min(run.run_days for run in runs) == pytest.approx(12.0, rel=1e-6), "the floor is reached and kept"
-    assert world.trainer.shorter == pytest.approx(math.log2(20 / 12))
-    produced = world.software.deployed + world.trainer.pending_gain
-    assert produced == pytest.approx(world.trainer.consumed_doublings - math.log2(20 / 12))
+    assert world.lab.training.shorter == pytest.approx(math.log2(20 / 12))
+    produced = world.lab.knowledge.software.deployed + world.lab.training.pending_gain
+    assert produced == pytest.approx(world.lab.training.consumed_doublings - math.log2(20 / 12))
     assert len(deployed) >= len(runs) - 1
 
 
 def test_branch_with_another_training_policy_applies_to_the_next_generation():
     world = World(Scenario().replace(**LAB, **QUIET), 3)
-    while world.trainer.run is None:
+    while world.lab.training.run is None:
         world.step_events()
-    brings = world.trainer.pending_gain
+    brings = world.lab.training.pending_gain
     assert brings > 0
     branch = world.branch(training__speedup_exponent=0.9, training__takes_up="one gain")
-    assert branch.trainer.pending_gain == brings
+    assert branch.lab.training.pending_gain == brings
     finish(branch)
-    assert branch.trainer.shorter != finish(world).trainer.shorter
+    assert branch.lab.training.shorter != finish(world).lab.training.shorter
 
 
 def test_branch_with_half_the_gpus_lengthens_the_current_training_run():
     world = World(Scenario().replace(**LAB, **QUIET), 3)
-    while world.trainer.run is None:
+    while world.lab.training.run is None:
         world.step_events()
     for _ in range(40):
         world.step_events()
-    begun, now = world.trainer.run.started_at, world.now
+    begun, now = world.lab.training.run.started_at, world.now
     branch = world.branch(cluster__gpus=32)
-    assert branch.trainer.run.gpus == 8
+    assert branch.lab.training.run.gpus == 8
     left = 20.0 - (now - begun)
-    assert branch.trainer.run.length == pytest.approx(left * 2**0.93)
+    assert branch.lab.training.run.length == pytest.approx(left * 2**0.93)
     assert finish(branch).ending is not None
     branch_day = [e.day for e in branch.ledger if isinstance(e, SoftwareDoubled)][-1]
     assert branch_day > [e.day for e in finish(world).ledger if isinstance(e, SoftwareDoubled)][-1]

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from agents.phases import Phase
 from sim import reporters, run_statistics
 from sim.events import ActiveResearchersChanged, Deployed, PaperPublished, SoftwareDoubled, TrainingRequested
+from sim.growth import Law
+from sim.lab_factory import LabFactory
 from sim.runner import run, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants, small_scenarios, worlds
 from sim.world import World
 from tests.support.known_speedup_curve import FILE
+from tests.support.lab_jobs import submit_job
 from tests.support.properties import examples
 
 LAB = {
@@ -103,7 +106,7 @@ def test_branch_without_a_change_has_the_same_events(world, before):
     """
     for _ in range(before):
         world.step()
-    if world.pool is not None or not world.running:
+    if world.lab.workforce.pool is not None or not world.running:
         reject()
     horizon = world.scenario.run.horizon_days
     branch = finish(world.branch(run__horizon_days=horizon + 1.0).branch(run__horizon_days=horizon))
@@ -172,11 +175,11 @@ def test_branch_keeps_the_effect_of_earlier_work(scenario, change):
     world = World(Scenario.load(scenario), 0)
     for _ in range(60):
         world.step()
-    level = reporters.discovered(world)
+    level = reporters.discovered(world.lab)
     branch = world.branch(**change)
-    assert reporters.discovered(branch) == pytest.approx(level, rel=1e-12)
+    assert reporters.discovered(branch.lab) == pytest.approx(level, rel=1e-12)
     branch.step()
-    assert reporters.discovered(branch) >= level
+    assert reporters.discovered(branch.lab) >= level
     check_invariants(branch)
 
 
@@ -194,7 +197,7 @@ def test_branch_with_another_law_starts_at_the_present_software():
     for _ in range(60):
         world.step()
     branch = world.branch(growth__r=0.4)
-    assert reporters.discovered(branch) == pytest.approx(reporters.discovered(world), rel=1e-12)
+    assert reporters.discovered(branch.lab) == pytest.approx(reporters.discovered(world.lab), rel=1e-12)
     with pytest.raises(ScenarioError, match="lies below"):
         world.branch(growth__limit_doublings=2.0)
     assert finish(branch).digest() != finish(world).digest()
@@ -203,16 +206,18 @@ def test_branch_with_another_law_starts_at_the_present_software():
 @pytest.mark.slow
 def test_branch_without_training_deploys_the_present_generation():
     world = World(Scenario.load("lab"), 0)
-    while not world.datacenter.gpus_in_use("training"):
+    while not world.lab.compute.datacenter.gpus_in_use("training"):
         world.step()
     branch = world.branch(training__required=False)
     at_once = branch.now
     branch.step()
     deployed = [event for event in branch.ledger if isinstance(event, Deployed)]
     assert [event.day for event in deployed][:1] == [at_once]
-    assert branch.software.deployed > 0 == world.software.deployed
-    assert branch.datacenter.gpus_in_use("training") == 0
-    assert [record.outcome for record in branch.datacenter.records if record.use == "training"] == ["cancelled"]
+    assert branch.lab.knowledge.software.deployed > 0 == world.lab.knowledge.software.deployed
+    assert branch.lab.compute.datacenter.gpus_in_use("training") == 0
+    assert [record.outcome for record in branch.lab.compute.datacenter.records if record.use == "training"] == [
+        "cancelled"
+    ]
     check_invariants(finish(branch))
 
 
@@ -221,7 +226,7 @@ def test_branch_with_faster_researchers_needs_the_same_papers():
     for _ in range(31):
         world.step()
     branch = finish(world.branch(researcher__papers_per_month=2.0))
-    assert branch.software.law == world.software.law
+    assert branch.lab.knowledge.software.law == world.lab.knowledge.software.law
     third = run_statistics.doublings(branch)[2].duration_days
     assert third == pytest.approx(run_statistics.doublings(finish(world))[2].duration_days / 2)
 
@@ -230,9 +235,9 @@ def test_branch_with_another_law_needs_the_papers_of_a_fresh_world():
     """The team has doubled three times at the branch: the law still is that of the team on day 0."""
     pooled = Scenario.load("returns-0.9").replace(run__max_doublings=7, run__horizon_days=1e6, run__sample_days=1e6)
     world = World(pooled, 0)
-    while world.doublings < 3:
+    while world.lab.knowledge.doublings < 3:
         world.clock.advance_events(math.inf)
-    assert world.active_researchers == 8 * pooled.researcher.initial
+    assert world.lab.workforce.active_researchers == 8 * pooled.researcher.initial
     branch = finish(world.branch(growth__r=1.2))
     fresh = finish(World(pooled.replace(growth__r=1.2), 0))
     needed = [run_statistics.doublings(each)[4:] for each in (branch, fresh)]
@@ -253,7 +258,7 @@ def test_branch_of_a_stopped_run_continues_with_a_later_limit():
 
 def test_branch_on_day_0_activates_the_researchers_of_the_new_cluster():
     branch = small_lab(researcher__initial=16).branch(cluster__gpus=64)
-    assert branch.active_researchers == 32
+    assert branch.lab.workforce.active_researchers == 32
     assert [event.researchers for event in branch.ledger if isinstance(event, ActiveResearchersChanged)] == [16, 32]
 
 
@@ -275,8 +280,8 @@ def test_training_run_in_a_shared_pool_takes_only_its_share(preemption):
     held = set()
     while world.running:
         world.step()
-        held.add(world.datacenter.gpus_in_use("training"))
-        assert world.datacenter.gpus_in_use("inference") == 16
+        held.add(world.lab.compute.datacenter.gpus_in_use("training"))
+        assert world.lab.compute.datacenter.gpus_in_use("inference") == 16
     assert held == {0, 16}
 
 
@@ -364,7 +369,7 @@ def test_random_streams_with_a_further_decision_keep_the_other_draws():
     plain = {"researcher__experiment_gpu_days": 0.0, "run__horizon_days": 60.0, "training__required": False}
     without = small_lab(researcher__writing_share=0.0, **plain)
     with_writing = small_lab(researcher__writing_share=0.5, **plain)
-    for one, other in zip(without.population.researchers, with_writing.population.researchers, strict=True):
+    for one, other in zip(without.lab.workforce.researchers, with_writing.lab.workforce.researchers, strict=True):
         assert other.remaining_work()[1] == pytest.approx(one.remaining_work()[1] / 2)
 
 
@@ -390,7 +395,7 @@ def test_world_with_too_many_agents_is_refused():
 def test_run_with_an_impossible_job_ends_as_stalled():
     world = small_lab()
     world.step()
-    world.clock.timeout(1.0).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
+    world.clock.timeout(1.0).callbacks.append(lambda _: submit_job(world, "experiment", 10_000, 1.0))
     finish(world)
     assert world.ending.ending == "stalled"
     assert "10000" in world.ending.sentence.replace(",", "")
@@ -399,15 +404,15 @@ def test_run_with_an_impossible_job_ends_as_stalled():
 def lab_without_free_gpus(**changes: float) -> World:
     """A lab in which all researchers come to wait: a job of infinite length holds all GPUs for experiments."""
     world = small_lab(researcher__experiment_gpus=8, training__required=False, run__horizon_days=1e6, **changes)
-    world.datacenter.submit("experiment", 8, math.inf, owner=0)
+    world.lab.compute.datacenter.submit("experiment", 8, math.inf, owner=0)
     return world
 
 
 def test_run_that_stalls_on_its_last_event_ends_on_that_day():
     world = lab_without_free_gpus()
-    world.clock.timeout(900.25).callbacks.append(lambda _: world.submit_job("experiment", 10_000, 1.0, owner=1))
+    world.clock.timeout(900.25).callbacks.append(lambda _: submit_job(world, "experiment", 10_000, 1.0))
     finish(world)
-    assert world.census.count[Phase.QUEUE] == 4, "nothing else can happen"
+    assert world.lab.workforce.census.count[Phase.QUEUE] == 4, "nothing else can happen"
     assert (world.ending.ending, world.ending.day, world.now) == ("stalled", 900.25, 900.25)
 
 
@@ -416,7 +421,7 @@ def test_run_without_further_events_ends_on_the_day_of_its_last_event(frame):
     world = lab_without_free_gpus(run__sample_days=frame)
     finish(world)
     assert world.ending.ending == "stalled"
-    assert world.census.count[Phase.QUEUE] == 4
+    assert world.lab.workforce.census.count[Phase.QUEUE] == 4
     assert world.ending.day == world.clock.last_event
 
 
@@ -443,18 +448,14 @@ def test_series_agree_with_the_events(scenario, seed):
     assert sum(result.time_shares.values()) == pytest.approx(1.0)
 
 
-class WorldWithHalfTheReturns(World):
-    """A lab with half the returns of its scenario."""
-
-    def growth_law(self, own_team=None):
-        law = super().growth_law(own_team)
-        return dataclasses.replace(law, r=law.r / 2)
+def half_the_returns(law: Law) -> Law:
+    return dataclasses.replace(law, r=law.r / 2)
 
 
 def test_world_with_a_custom_growth_law_follows_it_across_a_branch():
-    worlds = [kind(Scenario.load("toy-explosion"), 0) for kind in (World, WorldWithHalfTheReturns)]
-    usual, halved = (world.software.law for world in worlds)
+    worlds = [World(Scenario.load("toy-explosion"), 0, make=LabFactory(law=law)) for law in (None, half_the_returns)]
+    usual, halved = (world.lab.knowledge.software.law for world in worlds)
     assert halved.r == usual.r / 2
     branch = worlds[1].branch(growth__difficulty_growth=2.0)
     expected = worlds[0].branch(growth__difficulty_growth=2.0)
-    assert branch.software.law.r == expected.software.law.r / 2
+    assert branch.lab.knowledge.software.law.r == expected.lab.knowledge.software.law.r / 2

@@ -67,17 +67,17 @@ MANY = DAILY.replace(
 def live(scenario: Scenario, seed: int, cohorts_of: int) -> tuple[float, ...]:
     """Return papers, mean wait, utilisation and first doubling; ``cohorts_of``: size of the cohorts, 0 for none."""
     world = World(scenario, seed)
-    first = list(world.population.researchers) if cohorts_of else []
+    first = list(world.lab.workforce.researchers) if cohorts_of else []
     for place in range(0, len(first), cohorts_of or 1):
-        form_cohort(world.population, first[place : place + cohorts_of])
+        form_cohort(world.lab.workforce, first[place : place + cohorts_of])
     while world.running:
         world.step()
     world.close()
-    experiments = [job for job in world.datacenter.records if job.use == "experiment"]
+    experiments = [job for job in world.lab.compute.datacenter.records if job.use == "experiment"]
     waited = sum(job.waited for job in experiments) / sum(job.tasks for job in experiments)
-    possible = world.gpus_for["experiment"].total(world.now)
-    held = world.datacenter.gpu_time("experiment")
-    return world.papers, waited, held / possible, run_statistics.doublings(world)[0].duration_days
+    possible = world.lab.compute.gpus_for["experiment"].total(world.now)
+    held = world.lab.compute.datacenter.gpu_time("experiment")
+    return world.lab.knowledge.papers, waited, held / possible, run_statistics.doublings(world)[0].duration_days
 
 
 def sample(scenario: Scenario, cohorts_of: int = 0) -> np.ndarray:

@@ -57,11 +57,18 @@ def observe(world: World, settling: int, days: int) -> Observed:
     """Let a lab settle for ``settling`` days, then observe it for ``days``."""
     for _ in range(settling):
         world.step()
-    papers, waited, start = world.papers, world.census.days(Phase.QUEUE, world.now), world.now
+    papers, waited, start = (
+        world.lab.knowledge.papers,
+        world.lab.workforce.census.days(Phase.QUEUE, world.now),
+        world.now,
+    )
     for _ in range(days):
         world.step()
     stretch = world.now - start
-    return Observed((world.papers - papers) / stretch, (world.census.days(Phase.QUEUE, world.now) - waited) / stretch)
+    return Observed(
+        (world.lab.knowledge.papers - papers) / stretch,
+        (world.lab.workforce.census.days(Phase.QUEUE, world.now) - waited) / stretch,
+    )
 
 
 def exact(team: int, gpus: int, service: float) -> Observed:

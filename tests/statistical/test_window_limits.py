@@ -20,7 +20,7 @@ def papers_gained(world: World, name: str) -> float:
         branch = world.branch(**changes)
         while branch.running and branch.now < world.now + DAYS:
             branch.step()
-        written.append(branch.papers - world.papers)
+        written.append(branch.lab.knowledge.papers - world.lab.knowledge.papers)
     return math.log(written[1] / written[0])
 
 

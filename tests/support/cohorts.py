@@ -14,10 +14,10 @@ def form_cohort(workforce: Workforce, researchers: Iterable[Researcher]) -> Coho
     """
     members = list(dict.fromkeys(researchers))
     first = members[0]
-    cohort = Cohort(first.model, first.lab, first.unique_id)
+    cohort = Cohort(first.model, first.identity, workforce.ports)
     for researcher in members:
         cohort.absorb(researcher)
     workforce.researchers = [each for each in workforce.researchers if each not in members]
     workforce.cohorts.append(cohort)
-    first.lab.cohort_formed(cohort.unique_id, cohort.size)
+    workforce.record_cohort(cohort)
     return cohort

@@ -14,7 +14,7 @@ from hardware.cluster.queues import QUEUES
 from hardware.compute_gate import ComputeGate
 from hardware.datacenter import Datacenter
 from sim.clock import Clock
-from tests.support.clusters import Diary, Luck, params
+from tests.support.clusters import NotificationRecorder, SeededStreams, params
 
 GPUS, SIZE = 40, 4
 USES = ("inference", "experiment", "training")
@@ -95,9 +95,9 @@ class Trial:
     """A datacenter with its gate, the jobs that were submitted to it, and separate accounts."""
 
     def __init__(self, settings: dict[str, Any], seed: int = 0, starts_inference: bool = True) -> None:
-        self.clock, self.diary, self.source = Clock(), Diary(), TaskSource()
-        self.inference_diary = Diary()
-        self.center = Datacenter(self.clock, self.params(settings), Luck(seed), hour=1)
+        self.clock, self.recorder, self.source = Clock(), NotificationRecorder(), TaskSource()
+        self.inference_recorder = NotificationRecorder()
+        self.center = Datacenter(self.clock, self.params(settings), SeededStreams(seed), hour=1)
         self.gate = ComputeGate(self.center)
         self.jobs: list[Job] = []
         self.finishing = False
@@ -113,7 +113,7 @@ class Trial:
         self.ordered: set[str] = set()
         """Uses whose limit was ordered in this instant."""
         if starts_inference:
-            self.center.start_inference(self.inference_diary)
+            self.center.start_inference(self.inference_recorder)
 
     @staticmethod
     def params(settings: dict[str, Any]) -> Any:
@@ -123,7 +123,7 @@ class Trial:
 
     def submit(self, use: str, gpus: int, length: float) -> None:
         if gpus <= self.center.largest_gang(use):
-            self.jobs.append(self.center.submit(use, gpus, length, owner=len(self.jobs), watcher=self.diary))
+            self.jobs.append(self.center.submit(use, gpus, length, owner=len(self.jobs), watcher=self.recorder))
 
     def react(self, use: str, gpus: int, length: float, step: Any) -> None:
         """Submit a job, and take a step when it is over."""

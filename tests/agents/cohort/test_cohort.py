@@ -12,8 +12,8 @@ from simpy import Event
 from agents.cohort.cohort import Cohort, ExperimentBatch, draw_hypergeometric
 from agents.phases import Phase
 from agents.researcher import Researcher
-from agents.workforce import Workforce
 from tests.support.cohorts import form_cohort
+from tests.support.fake_ports import researcher_id
 from tests.support.properties import examples
 from tests.support.small_lab import SmallLab, check
 
@@ -22,7 +22,7 @@ FAST_PAPERS: dict[str, Any] = {"papers_per_month": 60.0, "experiment_gpu_days": 
 
 def cohort_of(size: int, number: int = 1, **changes: Any) -> tuple[SmallLab, Cohort]:
     lab = SmallLab(**changes)
-    cohort = Cohort(lab.model, lab, number)
+    cohort = Cohort(lab.model, researcher_id(number), lab.ports)
     cohort.grow(size)
     return lab, cohort
 
@@ -47,15 +47,15 @@ def run(lab: SmallLab, days: float, cohort: Cohort, individuals: list[Researcher
 def test_cohort_of_one_equals_the_individual_draw_by_draw(changes: dict[str, Any], error: float) -> None:
     lab, _ = cohort_of(1, number=7, leap_tolerance=error, **changes)
     other = SmallLab(leap_tolerance=error, **changes)
-    Researcher(other.model, other, 7, None)
+    Researcher(other.model, researcher_id(7), other.ports)
     for each in (lab, other):
         each.clock.advance(200.0)
-    assert lab.findings == other.findings
-    assert [(record.owner, record.started, record.ended) for record in lab.cluster.records] == [
-        (record.owner, record.started, record.ended) for record in other.cluster.records
+    assert lab.knowledge.batches == other.knowledge.batches
+    assert [(record.owner, record.started, record.ended) for record in lab.compute.cluster.records] == [
+        (record.owner, record.started, record.ended) for record in other.compute.cluster.records
     ]
-    assert {phase: lab.census.days(phase, 200.0) for phase in Phase} == pytest.approx(
-        {phase: other.census.days(phase, 200.0) for phase in Phase}
+    assert {phase: lab.team.census.days(phase, 200.0) for phase in Phase} == pytest.approx(
+        {phase: other.team.census.days(phase, 200.0) for phase in Phase}
     )
 
 
@@ -99,11 +99,11 @@ def test_cohort_keeps_researchers_papers_and_experiments(
         researcher.resume()
     run(lab, 5.0, cohort, individuals)
     assert cohort.active == cohort.size
-    tasks = sum(record.tasks for record in lab.cluster.records)
-    done = tasks + sum(getattr(job, "tasks_before", 0) for job in lab.cluster.jobs())
-    writing_up = lab.census.count[Phase.WRITE]
+    tasks = sum(record.tasks for record in lab.compute.cluster.records)
+    done = tasks + sum(getattr(job, "tasks_before", 0) for job in lab.compute.cluster.jobs())
+    writing_up = lab.team.census.count[Phase.WRITE]
     if cost and not any(name == "absorb" for name, _ in steps):
-        assert done == lab.papers + writing_up, "every paper but those that are written up had its experiment"
+        assert done == lab.knowledge.papers + writing_up, "every paper but those that are written up had its experiment"
 
 
 def apply_step(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], name: str, number: int) -> None:
@@ -114,14 +114,14 @@ def apply_step(lab: SmallLab, cohort: Cohort, individuals: list[Researcher], nam
     elif name == "grow":
         cohort.grow(number)
     elif name == "add individual":
-        individuals.append(Researcher(lab.model, lab, 1000 + len(individuals) + number, None))
+        individuals.append(Researcher(lab.model, researcher_id(1000 + len(individuals) + number), lab.ports))
     elif name == "absorb" and individuals:
         cohort.absorb(individuals.pop(number % len(individuals)))
     elif name == "pause individual" and individuals:
         researcher = individuals[number % len(individuals)]
         researcher.pause() if researcher.active else researcher.resume()
     elif name == "gpus":
-        lab.cluster.reconfigure(lab.cluster.params.model_copy(update={"gpus": 4 + number % 4}))
+        lab.compute.cluster.reconfigure(lab.compute.cluster.params.model_copy(update={"gpus": 4 + number % 4}))
         lab.clock.advance(lab.now)
     elif name == "advance":
         run(lab, number / 25, cohort, individuals)
@@ -133,62 +133,13 @@ def test_cohort_pauses_and_resumes_entirely() -> None:
     cohort.pause(50)
     assert cohort.active == 0
     run(lab, 30.0, cohort, [])
-    papers = lab.papers
+    papers = lab.knowledge.papers
     assert cohort.count[Phase.PAUSED] == 50, "their experiments ended, and no paper was written"
     run(lab, 30.0, cohort, [])
-    assert lab.papers == papers
+    assert lab.knowledge.papers == papers
     cohort.resume(50)
     run(lab, 5.0, cohort, [])
-    assert cohort.active == 50 and lab.papers > papers
-
-
-@pytest.mark.parametrize("writing_share", [0.0, 0.3])
-def test_cohort_defers_pause_until_after_publication(writing_share: float) -> None:
-    """A publication removes all GPUs: the pauses of its authors are deferred."""
-    lab, cohort = cohort_of(10, leap_tolerance=0.3, writing_share=writing_share)
-    seen = []
-
-    def remove_all_gpus() -> None:
-        cohort.pause(cohort.active)
-        seen.append((cohort.active, cohort.pending_pauses, cohort.count[Phase.PUBLISH]))
-
-    lab.on_publish = remove_all_gpus
-    lab.clock.advance(1000.0)
-    (after,) = seen
-    assert after[0] == 0 and 0 < after[1] == after[2]
-    check(lab, cohort, [])
-    assert (cohort.count[Phase.PAUSED], cohort.pending_pauses) == (10, 0)
-    cohort.resume(4)
-    assert (cohort.active, cohort.size) == (4, 10)
-
-
-def test_cohort_cancels_deferred_pauses_on_resume() -> None:
-    """Of two papers in one instant the first removes all GPUs and the second restores them."""
-    lab, cohort = cohort_of(10, leap_tolerance=0.5, timing="whole")
-    lab.next_step = 3.0
-
-    def toggle_all_gpus() -> None:
-        if cohort.active:
-            cohort.pause(cohort.active)
-        else:
-            cohort.resume(10)
-
-    lab.on_publish = toggle_all_gpus
-    lab.clock.advance(365 / 12 + 1e-6)
-    assert [finding.papers for finding in lab.findings] == [3, 3, 3, 1], "no more at once than bring the next step"
-    check(lab, cohort, [])
-    assert (cohort.active, cohort.pending_pauses) == (10, 0)
-
-
-def test_cohort_resume_during_publication_reaches_all() -> None:
-    """Without writing, researchers that lost their GPUs pause with their results before others publish."""
-    for seed in range(30):
-        lab, cohort = cohort_of(40, seed=seed, leap_tolerance=0.4, gpus=2, **FAST_PAPERS | {"writing_share": 0.0})
-        run(lab, 1.0, cohort, [])
-        cohort.pause(min(cohort.active, 20))
-        lab.on_publish = lambda cohort=cohort: cohort.resume(cohort.size - cohort.active)
-        run(lab, 3.0, cohort, [])
-        assert cohort.active == 40
+    assert cohort.active == 50 and lab.knowledge.papers > papers
 
 
 # --- choice of researchers ---------------------------------------------------------------------------------------
@@ -284,7 +235,7 @@ class Waiting:
 )
 def test_cohort_job_of_many_tasks_is_bounded(waiting: int, mean: float, error: float, step: float) -> None:
     lab, cohort = cohort_of(1, leap_tolerance=error, gpus=8, experiment_gpu_days=mean, experiment_variation="fixed")
-    lab.next_step = step
+    lab.knowledge.next_step = step
     cohort.count[Phase.QUEUE] = waiting
     gpus, days, tasks = cohort.next_task(Waiting(waiting, mean), 8)
     assert 1 <= tasks <= waiting
@@ -299,40 +250,33 @@ def test_cohort_job_of_many_tasks_is_bounded(waiting: int, mean: float, error: f
 def test_cohort_without_leap_error_publishes_single_papers() -> None:
     lab, cohort = cohort_of(100, gpus=4, **FAST_PAPERS)
     run(lab, 10.0, cohort, [])
-    assert lab.papers > 100
-    assert all(finding.papers == 1 for finding in lab.findings)
+    assert lab.knowledge.papers > 100
+    assert all(finding.papers == 1 for finding in lab.knowledge.batches)
 
 
 # --- individuals and cohorts ----------------------------------------------------------------------------
 
 
-def workforce_of(lab: SmallLab, individuals: int) -> Workforce:
-    lab.max_individuals = individuals
-    return Workforce(lab.model, lab, None)  # type: ignore[arg-type]
-
-
-def test_workforce_above_its_limit_becomes_a_cohort_at_the_end_of_the_instant() -> None:
+def test_workforce_above_its_limit_becomes_a_cohort() -> None:
     lab = SmallLab(gpus=3, **FAST_PAPERS)
-    population = workforce_of(lab, 10)
+    population = lab.workforce(10)
     population.set_active(10)
     lab.clock.advance(2.0)
-    phases = dict(lab.census.count)
-    waiting = lab.cluster.waiting
+    phases = dict(lab.team.census.count)
+    waiting = lab.compute.cluster.waiting
     population.set_active(12)
-    assert (len(population.researchers), population.in_cohorts, population.size) == (10, 2, 12)
-    lab.clock.advance(lab.now)
     assert (population.researchers, population.in_cohorts) == ([], 12)
     (cohort,) = population.cohorts
-    assert cohort.unique_id == 1
+    assert cohort.number == 1
     check(lab, cohort, [])
     phases[Phase.THINK] += 2
-    assert (lab.census.count, lab.cluster.waiting) == (phases, waiting), "nothing that can be seen jumps"
+    assert (lab.team.census.count, lab.compute.cluster.waiting) == (phases, waiting), "nothing that can be seen jumps"
     run(lab, 3.0, cohort, [])
 
 
 def test_cohort_absorbs_paused_individuals_as_paused() -> None:
     lab = SmallLab(gpus=2, **FAST_PAPERS)
-    population = workforce_of(lab, 20)
+    population = lab.workforce(20)
     population.set_active(20)
     lab.clock.advance(2.0)
     population.set_active(5)
@@ -349,23 +293,23 @@ def test_cohort_start_over_relabels_only_dropped_papers() -> None:
     lab, cohort = cohort_of(10, timing="whole")
     lab.clock.advance(5.0)
     cohort.pause(4)
-    lab.literature.latest += 7
+    lab.knowledge.literature.latest += 7
     cohort.start_over()
     assert cohort.ideas.count == 10
     labels, counts = zip(*cohort.ideas.by_label, strict=True)
-    assert labels[-1] == lab.literature.latest
+    assert labels[-1] == lab.knowledge.literature.latest
     assert counts == pytest.approx((4.0, 6.0))
     check(lab, cohort, [])
 
 
 def test_cohort_absorb_cancels_the_timer_of_the_individual() -> None:
     lab = SmallLab(timing="whole")
-    researcher = Researcher(lab.model, lab, 1, None)
-    cohort = Cohort(lab.model, lab, 5)
+    researcher = Researcher(lab.model, researcher_id(1), lab.ports)
+    cohort = Cohort(lab.model, researcher_id(5), lab.ports)
     lab.clock.advance(3.0)
     cohort.absorb(researcher)
     fired: list[Event] = []
     lab.clock.timeout(365 / 12).callbacks.append(fired.append)
     lab.clock.advance(100.0)
-    assert {finding.researcher for finding in lab.findings} == {5}
+    assert {finding.researcher for finding in lab.knowledge.batches} == {5}
     assert researcher.papers == 0 and fired

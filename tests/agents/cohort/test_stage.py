@@ -22,13 +22,14 @@ class RecordedStage:
     def __init__(self, lab: SmallLab, most: float = math.inf, returns: bool = False) -> None:
         self.lab = lab
         self.left: list[tuple[float, int]] = []
-        self.stage = CohortStage(lab, "thinking", 1, self.on_done, lambda: most)
+        self.stage = CohortStage(lab.ports, "thinking", 1, self.on_done, lambda: most)
         self.returns = returns
 
     def on_done(self, count: int) -> None:
         self.left.append((self.lab.now, count))
         if self.returns:
             self.stage.add_new(count)
+        self.stage.schedule_next()
 
     def days(self) -> list[float]:
         return [day for day, _ in self.left]
@@ -63,7 +64,7 @@ def test_stage_of_one_draws_as_an_individual() -> None:
     recorded.stage.add_new(1)
     recorded.lab.clock.advance(1e5)
     assert recorded.days() == [
-        work_model.thinking_days(recorded.lab.researcher_params, SmallLab(3).rng_for("thinking", 1))
+        work_model.thinking_days(recorded.lab.settings.researcher, SmallLab(3).randomness.get("thinking", 1))
     ]
 
 
@@ -197,7 +198,7 @@ def test_stage_adding_none_schedules_nothing() -> None:
 def test_stage_with_zero_work_time_finishes_in_the_same_instant() -> None:
     lab = SmallLab(writing_share=0.0)
     left: list[int] = []
-    writing = CohortStage(lab, "writing", 1, left.append, lambda: math.inf)
+    writing = CohortStage(lab.ports, "writing", 1, left.append, lambda: math.inf)
     writing.add_new(50)
     assert left == [], "in an event of its own"
     lab.clock.advance(0.0)

@@ -123,13 +123,13 @@ def test_quasi_static_lab_has_fixed_software_and_the_given_gpus(monkeypatch):
         worlds = []
         held = OutputSample.run(scenario, setting, 1, lambda world, worlds=worlds: worlds.append(world))
         world = worlds[-1]
-        assert world.active_researchers == setting.researchers
-        assert world.datacenter.pool("experiment").capacity == setting.gpus == gpus_at_start(scenario)
-        assert world.experiment_gpu_days() == pytest.approx(setting.gpu_days, rel=1e-6)
+        assert world.lab.workforce.active_researchers == setting.researchers
+        assert world.lab.compute.datacenter.pool("experiment").capacity == setting.gpus == gpus_at_start(scenario)
+        assert world.lab.knowledge.experiment_gpu_days() == pytest.approx(setting.gpu_days, rel=1e-6)
         assert world.now == pytest.approx(setting.warm_up_days + setting.window_days)
-        assert held.papers * setting.window_days < world.papers
+        assert held.papers * setting.window_days < world.lab.knowledge.papers
         assert held.papers == pytest.approx(
-            held.written * world.active_researchers ** (scenario.growth.parallel_penalty - 1)
+            held.written * world.lab.workforce.active_researchers ** (scenario.growth.parallel_penalty - 1)
         )
         # Little's law: the mean number of busy GPUs is papers per day times the GPU-days of a paper
         assert 0 < held.written * held.cost_ratio * setting.gpu_days < setting.gpus

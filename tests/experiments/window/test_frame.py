@@ -40,8 +40,8 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
         assert all(getattr(counted, use) >= 0 for use in USES), counted
     assert sum(cell.gpus for cell in grid.cells) == grid.gpus == cluster.gpus
     assert 1 <= len(grid.cells) <= MAX_CELLS
-    assert grid.idle == reporters.gpus_idle(world)
-    held = {use: world.datacenter.gpus_in_use(use) for use in Use}
+    assert grid.idle == reporters.gpus_idle(world.lab)
+    held = {use: world.lab.compute.datacenter.gpus_in_use(use) for use in Use}
     assert grid.inference + grid.experiment + grid.training + grid.failed == sum(held.values())
     assert all(getattr(grid, use) <= gpus for use, gpus in held.items())
     for cell in grid.cells:
@@ -49,12 +49,12 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
         assert (cell.more_jobs > 0) <= (len(cell.jobs) == MAX_JOBS_PER_CELL)
         assert all(job.since <= world.now <= (job.until or math.inf) + 1e-9 for job in cell.jobs), cell
     for phase in frame.team.phases:
-        assert phase.total == world.census.count[phase.phase]
+        assert phase.total == world.lab.workforce.census.count[phase.phase]
         assert min(phase.individuals, phase.in_cohorts, phase.pooled) >= 0
-    assert frame.team.in_cohorts == world.population.in_cohorts
-    assert frame.team.individuals == len(world.population.researchers)
+    assert frame.team.in_cohorts == world.lab.workforce.in_cohorts
+    assert frame.team.individuals == len(world.lab.workforce.researchers)
     waiting = {use.use: use.waiting for use in frame.queue.uses}
-    assert waiting == {use: world.datacenter.jobs_waiting(use) for use in Use}
+    assert waiting == {use: world.lab.compute.datacenter.jobs_waiting(use) for use in Use}
     assert frame.queue.jobs == sum(waiting.values())
     assert len(frame.queue.first) <= MAX_LISTED_JOBS
     assert sum(each.tasks for each in frame.queue.first) <= frame.queue.jobs
@@ -67,7 +67,7 @@ def check_frame(world: World, is_between_frames: bool = False) -> None:
     assert frame.limit.state.endswith(".")
     assert len(frame.events) <= MAX_LINES
     assert (frame.ending is None) == (world.ending is None)
-    assert frame.values == tuple(reporter(world) for reporter in reporters.REPORTERS.values())
+    assert frame.values == tuple(reporter(world.lab) for reporter in reporters.REPORTERS.values())
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_grid_of_a_large_cluster_has_few_cells(placement, sharing):
 @pytest.mark.parametrize(("nodes", "size"), [(1, 8), (4, 2)])
 def test_cells_show_the_jobs_and_idle_gpus_of_each_node(nodes, size):
     world = World(small_lab(cluster__gpus_per_node=size), 0)
-    pool = world.datacenter.pools["experiment"]
+    pool = world.lab.compute.datacenter.pools["experiment"]
     assert pool.capacity == nodes * size
     while not any(job.allocation for job in pool.jobs()):
         world.step()
@@ -154,17 +154,18 @@ def test_cells_show_the_jobs_and_idle_gpus_of_each_node(nodes, size):
 @pytest.mark.parametrize("placement", ["flat", "consolidated"])
 def test_grid_follows_nodes_that_are_added_and_retired(placement):
     world = World(small_lab(cluster__placement=placement, cluster__gpus=66), 0)
+    datacenter = world.lab.compute.datacenter
     for use, number, speed in (("experiment", 3, 1.0), ("training", 1, 2.0), ("experiment", 2, 2.0)):
-        world.datacenter.add_nodes(use, number, speed)
+        datacenter.add_nodes(use, number, speed)
     world.step()
-    world.datacenter.retire_nodes("experiment", 4, 1.0)
-    while not world.datacenter.gpus_in_use("experiment"):
+    datacenter.retire_nodes("experiment", 4, 1.0)
+    while not datacenter.gpus_in_use("experiment"):
         world.step()
     grid = grid_module.grid_of(world, 0.0)
-    assert grid.gpus == world.datacenter.capacity == 66 + 2 * 8
+    assert grid.gpus == datacenter.capacity == 66 + 2 * 8
     for use in Use:
-        assert sum(cell.gpus for cell in grid.cells if cell.pool == use) == world.datacenter.capacity_of(use)
-        assert sum(getattr(cell, use) for cell in grid.cells) == world.datacenter.gpus_in_use(use)
+        assert sum(cell.gpus for cell in grid.cells if cell.pool == use) == datacenter.capacity_of(use)
+        assert sum(getattr(cell, use) for cell in grid.cells) == datacenter.gpus_in_use(use)
     assert all(cell.idle >= 0 for cell in grid.cells)
 
 
@@ -177,7 +178,7 @@ def test_grid_shows_restarted_jobs_as_failed():
         frame = frame_of(world)
         back = {
             job.number
-            for pool in world.datacenter.pools.values()
+            for pool in world.lab.compute.datacenter.pools.values()
             for job in pool.jobs()
             if job.allocation and job.past is not None and job.past.failures and job.started_at > since
         }
@@ -195,7 +196,7 @@ def test_queue_view_follows_the_discipline():
             world.step()
         first = frame_of(world).queue.first
         assert len(first) > 3
-        pool = world.datacenter.pools["experiment"]
+        pool = world.lab.compute.datacenter.pools["experiment"]
         assert first[0].number == pool.queue.head.number
         if queue != "sjf":
             assert [each.number for each in first] == sorted(each.number for each in first)
@@ -207,7 +208,7 @@ def test_frame_of_a_cohort_draws_no_random_numbers():
         world.step()
     before = world.digest()
     frame = frame_of(world)
-    assert frame.team.groups[0].size == frame.team.in_cohorts == world.population.in_cohorts
+    assert frame.team.groups[0].size == frame.team.in_cohorts == world.lab.workforce.in_cohorts
     assert "cohort" in frame.team.note
     assert not frame.team.people
     assert "drawn when the jobs start" in frame.queue.note
@@ -233,8 +234,8 @@ def test_network_contains_the_newest_papers():
     }
     shown = {event.paper: event for event in written}
     assert all(paper.duplicates == shown[paper.number].duplicates for paper in network.papers if paper.researcher)
-    assert f"of {world.literature.published:,} papers, and" in network.note
-    graph = world.literature.graph
+    assert f"of {world.lab.knowledge.literature.published:,} papers, and" in network.note
+    graph = world.lab.knowledge.literature.graph
     assert all(graph.has_edge(*edge) for edge in network.edges)
     assert network.edges
 
@@ -281,9 +282,12 @@ def test_limiting_factor_reports_undeployed_software():
 
 def test_limiting_factor_and_figures_show_the_same_software():
     world = World(Scenario.load("retraining-0.75"), 0)
-    while frame_of(world).limit.part != "training" or reporters.discovered(world) == world.software.discovered:
+    while (
+        frame_of(world).limit.part != "training"
+        or reporters.discovered(world.lab) == world.lab.knowledge.software.discovered
+    ):
         world.step()
-    assert format_factor(reporters.discovered(world)) in frame_of(world).limit.state
+    assert format_factor(reporters.discovered(world.lab)) in frame_of(world).limit.state
 
 
 def test_limiting_factor_of_paused_researchers_is_not_training():
@@ -338,10 +342,10 @@ def test_kernel_state_lies_on_the_measured_curve():
     for _ in range(3):
         world.step()
     kernels = frame_of(world).kernels
-    curve = world.calibration.curve
+    curve = world.lab.calibration.curve
     assert curve is not None
     assert kernels.calibrated
-    assert kernels.candidates == world.kernel_engineer.candidates > 0
+    assert kernels.candidates == world.lab.kernels.candidates > 0
     rows = np.array(kernels.curve)
     log_speedups = curve.ceiling * (1 - np.maximum(rows[:, 0] / curve.onset, 1.0) ** -curve.exponent)
     assert rows[:, 1] == pytest.approx(np.exp(log_speedups), rel=1e-9)
@@ -370,6 +374,6 @@ def test_grid_cells_limit_the_listed_jobs(monkeypatch):
     for _ in range(10):
         world.step()
     cells = frame_of(world).grid.cells
-    running = len([job for job in world.datacenter.pools["experiment"].jobs() if job.allocation])
+    running = len([job for job in world.lab.compute.datacenter.pools["experiment"].jobs() if job.allocation])
     assert running > 1
     assert sum(len(cell.jobs) + cell.more_jobs for cell in cells if cell.pool == "experiment") == running

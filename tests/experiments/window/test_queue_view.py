@@ -22,9 +22,9 @@ COHORT = CROWDED.replace(run__max_individuals=100)
 
 def mean_wait(world: World, use: str) -> float:
     """Return the mean wait, computed job by job."""
-    records = [r for r in world.datacenter.records if r.use == use and r.started is not None]
+    records = [r for r in world.lab.compute.datacenter.records if r.use == use and r.started is not None]
     lately = [(r.waited, r.tasks) for r in records if r.ended >= world.now - RECENT_DAYS]
-    for pool in world.datacenter.pools.values():
+    for pool in world.lab.compute.datacenter.pools.values():
         for job in pool.jobs():
             if job.use == use and job.length < math.inf:
                 until = world.now if job.started is None else job.started
@@ -46,7 +46,7 @@ def test_mean_wait_covers_all_jobs_of_the_window(scenario: Scenario) -> None:
             world.step()
         (use,) = [each for each in queue_of(world).uses if each.use == "experiment"]
         assert use.mean_wait_days == pytest.approx(mean_wait(world, "experiment"))
-    assert len(world.datacenter.records) > 2000
+    assert len(world.lab.compute.datacenter.records) > 2000
     assert world.now > RECENT_DAYS
     assert queue_of(World.restore(world.snapshot())) == queue_of(world)
 
@@ -56,7 +56,7 @@ def test_mean_wait_includes_waiting_jobs() -> None:
     for _ in range(20):
         world.step()
     (use,) = [each for each in queue_of(world).uses if each.use == "experiment"]
-    ended = [r for r in world.datacenter.records if r.use == "experiment" and r.started is not None]
+    ended = [r for r in world.lab.compute.datacenter.records if r.use == "experiment" and r.started is not None]
     assert use.waiting > 10
     assert use.mean_wait_days is not None
     assert use.mean_wait_days > sum(r.waited for r in ended) / len(ended)

@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable
 
 import pytest
-from simpy import Event
 
+from agents.ports.compute import JobHandle
 from agents.trainer import Trainer
 from hardware.cluster.queues import FirstComeFirstServed
 from sim.growth import GrowthParams, Law, law_from_params
+from sim.lab_factory import LabFactory
 from sim.scenario.model import Scenario
 from sim.testing.invariants import check_law, check_queue, check_world
 from sim.world import World
@@ -85,7 +86,7 @@ class DeploysUndiscovered(Trainer):
     """Deploys more than was discovered."""
 
     def start_due_generations(self) -> None:
-        self.lab.software.deployed += 1.0  # type: ignore[attr-defined]
+        self.model.lab.knowledge.software.deployed += 1.0
         super().start_due_generations()
 
 
@@ -94,36 +95,31 @@ class RemovesDeployed(Trainer):
 
     def start_due_generations(self) -> None:
         super().start_due_generations()
-        software = self.lab.software  # type: ignore[attr-defined]
+        software = self.model.lab.knowledge.software
         software.deployed = max(0.0, software.deployed - 0.5)
 
 
 class RemovesAfterTraining(Trainer):
     """Removes doublings of deployed software at the end of each training run."""
 
-    def start_due_generations(self) -> None:
-        super().start_due_generations()
-        if self.run is not None and self.deploy_more not in self.run.callbacks:
-            self.gain_of_run = self.pending_gain
-            self.run.callbacks.append(self.deploy_more)
-
-    def deploy_more(self, _: Event) -> None:
-        """Act after the deployment at the end of a run."""
-        self.lab.deploy(self.generation, -0.5)
+    def _on_trained(self, run: JobHandle) -> None:
+        super()._on_trained(run)
+        self.deployment.deploy(self.generation, -0.5)
 
 
 class DeploysTripleGain(RemovesAfterTraining):
     """Deploys three times the gain of each training run."""
 
-    def deploy_more(self, _: Event) -> None:
-        self.lab.deploy(self.generation, 2 * self.gain_of_run)
+    def _on_trained(self, run: JobHandle) -> None:
+        self._pending_gain *= 3
+        super()._on_trained(run)
 
 
 class WaitsByLambda(Trainer):
     """Waits by a callback that cannot be pickled."""
 
     def start_due_generations(self) -> None:
-        self.lab.after(1.0, lambda _: None)
+        self.model.clock.after(1.0, lambda _: None)
         super().start_due_generations()
 
 
@@ -146,9 +142,7 @@ class RaisesOnce(Trainer):
 
 def lab_of(trainer: type[Trainer]) -> Callable[[Scenario, int], World]:
     def make(scenario: Scenario, seed: int) -> World:
-        world = World(scenario, seed)
-        world.trainer = trainer(world, world)
-        return world
+        return World(scenario, seed, make=LabFactory(trainer=trainer))
 
     return make
 

@@ -1,0 +1,68 @@
+"""Decide for a lab: the division of its GPUs, when a generation of software begins, and how it is trained."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from agents.generations import LEVEL_TOLERANCE, plan_generation
+from agents.ports.bundles import PolicyPorts
+from agents.ports.training import GenerationPlan
+
+
+class GpuSplit(NamedTuple):
+    """Shares of the GPUs; the rest is for experiments."""
+
+    inference: float
+    training: float
+
+
+class LabPolicy:
+    """Decide by the parameters of the scenario.
+
+    A subclass for ``LabFactory(policy=...)`` changes single decisions. ``self.settings`` holds the present parameters,
+    and ``self.cluster`` reports the state of the cluster.
+    """
+
+    def __init__(self, ports: PolicyPorts) -> None:
+        self.cluster, self.settings = ports
+
+    def gpu_split(self) -> GpuSplit:
+        """Return the division of the GPUs; the lab asks after each deployment of software or kernels.
+
+        On day 0 the scenario divides the GPUs.
+        """
+        return GpuSplit(self.settings.cluster.inference_share, self.settings.cluster.training_share)
+
+    def next_generation_at(self, consumed: float) -> float:
+        """Return the discovered software at which the next generation can begin [doublings].
+
+        ``consumed``: doublings that earlier generations have taken up.
+        """
+        return consumed + self.settings.training.gain_doublings
+
+    def begins_generation(self, discovered: float, consumed: float) -> bool:
+        """Return whether the next generation begins now.
+
+        The lab asks after each publication and at the end of each training run, while no run is under way.
+        """
+        return discovered >= self.next_generation_at(consumed) - LEVEL_TOLERANCE
+
+    def plan_generation(self, waiting: float, days: float) -> GenerationPlan:
+        """Return what a generation takes up of the ``waiting`` doublings, and its division.
+
+        ``days``: length of its run on the lab's GPUs without failures.
+        """
+        params = self.settings.training
+        plan = plan_generation(
+            waiting,
+            params.gain_doublings,
+            params.takes_up == "all",
+            days,
+            params.speedup_exponent,
+            params.shortest_run_days,
+        )
+        return GenerationPlan(float(plan.taken), float(plan.better), float(plan.shorter))
+
+    def gpus_of_run(self, one_gpu_days: float) -> int:
+        """Return the GPUs of a training run of this length on one GPU with the kernels of day 0 [days]."""
+        return self.cluster.fastest_training_gpus(one_gpu_days)

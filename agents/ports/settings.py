@@ -1,0 +1,57 @@
+"""Define where agents read their parameters, which a branch may replace."""
+
+from typing import Protocol
+
+from agents.params import KernelParams, LiteratureParams, ResearcherParams, TrainingParams
+
+
+class SimulationLimits(Protocol):
+    """Limits between which a team is simulated as individuals or as counts."""
+
+    @property
+    def max_individuals(self) -> int:
+        """Largest team that is simulated as individual agents."""
+
+    @property
+    def leap_tolerance(self) -> float:
+        """Largest share of the researchers in one phase that may leave it together; 0: one by one."""
+
+
+class ClusterShares(Protocol):
+    """Division of the GPUs by the scenario; the rest is for experiments."""
+
+    @property
+    def inference_share(self) -> float:
+        """Share of the GPUs for inference."""
+
+    @property
+    def training_share(self) -> float:
+        """Share of the GPUs for training."""
+
+
+class Settings(Protocol):
+    """Present parameters of a lab. Read them when they are used, because a branch may replace them."""
+
+    @property
+    def researcher(self) -> ResearcherParams:
+        """Parameters of researchers."""
+
+    @property
+    def literature(self) -> LiteratureParams:
+        """Parameters of references and duplicates."""
+
+    @property
+    def training(self) -> TrainingParams:
+        """Parameters of training runs."""
+
+    @property
+    def kernels(self) -> KernelParams:
+        """Parameters of the kernels of attention."""
+
+    @property
+    def cluster(self) -> ClusterShares:
+        """Division of the GPUs."""
+
+    @property
+    def run(self) -> SimulationLimits:
+        """Limits of the simulation."""

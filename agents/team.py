@@ -1,0 +1,15 @@
+"""Hold the state of a team: the number of its researchers by activity, and their time for papers."""
+
+from agents.phases import PhaseOccupancy
+
+
+class TeamState:
+    """Researchers of a lab by phase, and the share of their time that papers get."""
+
+    def __init__(self) -> None:
+        self.census = PhaseOccupancy()
+        """Number of researchers in each phase, and the time spent there."""
+        self.active_researchers = 0
+        """Number of active researchers."""
+        self.research_pace = 1.0
+        """Share of researchers' time that is spent on papers; the rest is spent on candidates for kernels."""

@@ -1,0 +1,293 @@
+"""Compose one lab from its parts, and coordinate them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import mesa
+
+from agents.identity import AgentId
+from agents.lab_policy import GpuSplit
+from agents.ports.bundles import KernelEngineerPorts, PolicyPorts, ResearcherPorts, TrainerPorts
+from agents.team import TeamState
+from agents.workforce import Workforce, class_without_cohort
+from hardware.cluster.params import ClusterParams
+from hardware.datacenter import inference_gpus
+from sim import events
+from sim.background import BackgroundJobs
+from sim.clock import Clock
+from sim.compute_account import ComputeAccount
+from sim.deployments import Deployments
+from sim.feasibility import check_population_size
+from sim.growth import Law
+from sim.inference_capacity import InferenceCapacity
+from sim.interventions import cancel_training, change_cluster, check_change
+from sim.kernel_calibration import MeasuredKernels
+from sim.knowledge import LabKnowledge
+from sim.lab_factory import LabFactory
+from sim.lab_settings import LabSettings
+from sim.random_streams import LabStreams, RandomStreams
+from sim.scenario.model import Scenario, ScenarioError, TeamSize
+
+
+class RunParts(NamedTuple):
+    """Parts of a run that its labs share."""
+
+    model: mesa.Model
+    """Model in which Mesa registers the agents."""
+    clock: Clock
+    streams: RandomStreams
+    ledger: list[events.Event]
+    """Events of the run, in order of time."""
+    end: Callable[[str, str], None]
+    """Function that ends the run, with the name and the sentence of the ending."""
+
+
+class Lab:
+    """One organisation: its researchers, knowledge, training runs, kernels and GPUs.
+
+    The parts implement the ports of :mod:`agents.ports`. An agent receives the ports that it needs, never the lab.
+
+    Arguments
+    ---------
+    name
+        Name of the lab; empty for the only lab of a World.
+    scenario
+        Parameters of day 0.
+    calibration
+        Measurements that set the speed-up of the kernels.
+    make
+        Classes of the agents, policy and growth law.
+    run
+        Parts of the run that labs share.
+
+    Raises ScenarioError if the scenario cannot be run.
+    """
+
+    def __init__(
+        self, name: str, scenario: Scenario, calibration: MeasuredKernels, make: LabFactory, run: RunParts
+    ) -> None:
+        self.name = name
+        self.make = make
+        self.settings = LabSettings(scenario)
+        self.calibration = calibration
+        """Measurements that set the speed-up of the kernels, as they were at the start of the run."""
+        self.own_team = scenario.own_team
+        """Team of day 0; a branch does not change it."""
+        self.reference_team = scenario.reference_team
+        """Team to which `kernels__candidates_per_day` refers."""
+        self._clock = run.clock
+        self._ledger = run.ledger
+        self._end = run.end
+        largest = calibration.largest_work_rate(scenario.kernels.attention_share)
+        check_population_size(scenario, largest, own_class=class_without_cohort(make.researcher, make.cohort))
+        streams = LabStreams(run.streams, name) if name else run.streams
+        team = TeamState()
+        self.compute = ComputeAccount(run.clock, streams, self.settings)
+        self.policy = make.policy(PolicyPorts(self.compute, self.settings))
+        self.knowledge = LabKnowledge(
+            name,
+            run.clock,
+            run.streams,
+            self.settings,
+            self._growth_law(),
+            team,
+            self.compute,
+            run.ledger,
+            self._next_generation_at,
+        )
+        self.workforce = Workforce(
+            run.model,
+            name,
+            team,
+            ResearcherPorts(run.clock, run.streams, self.compute, self.knowledge, team, self.settings),
+            self.reference_team.researchers,
+            self._on_cohort_formed,
+            make.researcher,
+            make.cohort,
+        )
+        self.deployments = Deployments(
+            run.clock, self.settings, self.knowledge, self.workforce, self.compute, run.ledger
+        )
+        """New software and new kernels, on their way into use."""
+        self._capacity_changed = False
+        """Whether the number of researchers that can be active may have changed in this instant."""
+        self._deployed = False
+        """Whether software or kernels were deployed in this instant, after which the policy may divide the GPUs."""
+        self.training = make.trainer(
+            run.model,
+            AgentId(name, "trainer", 0),
+            TrainerPorts(self.compute, self.deployments, self.policy, self.settings),
+        )
+        self.kernels = make.kernel_engineer(
+            run.model,
+            AgentId(name, "kernel engineer", -1),
+            KernelEngineerPorts(run.clock, self.compute, self.workforce, self.deployments, self.settings),
+            calibration.curve,
+        )
+        if calibration.curve is not None:
+            run.ledger.append(events.KernelCurveLoaded(self.now, *calibration.identity))
+        self.background = self._start_background()
+        """Jobs of other users; None if the scenario has no background load."""
+        self.hosting = InferenceCapacity(self.compute.datacenter, self.own_team.researchers, self._on_inference_changed)
+
+    @property
+    def now(self) -> float:
+        """Time since the start of the run [days]."""
+        return float(self._clock.now)
+
+    # --- Coordination of the parts -----------------------------------------------------------------------
+
+    def _growth_law(self, own_team: TeamSize | None = None) -> Law:
+        law = self.settings.scenario.law(own_team)
+        return law if self.make.law is None else self.make.law(law)
+
+    def _next_generation_at(self) -> float:
+        return self.training.next_gain_at
+
+    def _on_cohort_formed(self, cohort: int, researchers: int) -> None:
+        self._ledger.append(events.CohortFormed(self.now, cohort, researchers))
+
+    def _on_inference_changed(self) -> None:
+        self._capacity_changed = True
+        self._clock.request_settlement()
+
+    # --- Stages of an instant: sim.settle ----------------------------------------------------------------
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether an inbox is not empty."""
+        return self._capacity_changed or bool(self.knowledge.publications or self.deployments.inbox)
+
+    @property
+    def full_inbox(self) -> str:
+        """Name of an inbox that is not empty."""
+        if self.knowledge.publications:
+            return "publications"
+        return "deployments" if self.deployments.inbox else "capacity"
+
+    def count_publications(self) -> None:
+        """Count papers up to the next step of software."""
+        if self.knowledge.publications:
+            self.knowledge.count_publications()
+
+    def update_software(self) -> None:
+        """Record doublings, put new software and kernels into use, and start training runs that are due."""
+        self.knowledge.record_doublings()
+        inbox = self.deployments.inbox
+        while True:
+            if inbox:
+                self._capacity_changed = self._deployed = True
+                self.deployments.put_into_use()
+            self.training.start_due_generations()
+            if not inbox:
+                return
+
+    def divide_gpus(self) -> None:
+        """Divide the GPUs again after a deployment, if the policy wants another division."""
+        if self._deployed:
+            self._deployed = False
+            if self.policy.gpu_split() != self._present_split():
+                self._change_cluster()
+                self.compute.check_feasibility()
+
+    def update_workforce(self) -> None:
+        """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs.
+
+        The team changes only when all papers of the instant are counted, pooled work included.
+        """
+        if not self._capacity_changed or self.knowledge.publications or self.workforce.publish_pooled_work():
+            return
+        self._capacity_changed = False
+        target = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
+        if target != self.workforce.active_researchers:
+            self.workforce.set_active(target)
+            self._ledger.append(events.ActiveResearchersChanged(self.now, target))
+            self.kernels.schedule_next()
+        self.workforce.schedule_pooled_work()
+
+    def check_endings(self) -> None:
+        """End the run if a goal is reached."""
+        target = self.settings.run.stop_at_researchers
+        if self.knowledge.is_complete:
+            if self.knowledge.software.discovered >= self.settings.growth.limit - 1:
+                self._end(*events.LIMIT_REACHED)
+            else:
+                self._end(*events.enough_doublings(self.knowledge.doublings))
+        elif target and self.workforce.active_researchers >= target:
+            self._end(*events.enough_researchers(target))
+
+    def _start_background(self) -> BackgroundJobs | None:
+        load = self.settings.scenario.background()
+        if load is None:
+            return None
+        self._ledger.append(
+            events.BackgroundLoaded(self.now, load.digest, len(load.gpus), load.left_out, load.mean_gpus)
+        )
+        return BackgroundJobs(self._clock, self.compute.datacenter, load)
+
+    # --- Division of the GPUs ----------------------------------------------------------------------------
+
+    def _present_split(self) -> GpuSplit:
+        params = self.compute.datacenter.params
+        return GpuSplit(params.inference_share, params.training_share)
+
+    def _change_cluster(self) -> None:
+        """Apply the cluster of the scenario, divided by the policy. Raises ScenarioError if a job could never start."""
+        params, split = self.settings.cluster, self.policy.gpu_split()
+        if split != (params.inference_share, params.training_share):
+            shares = {"inference_share": split.inference, "training_share": split.training}
+            params = ClusterParams(**(params.model_dump() | shares))
+        change_cluster(params, self.compute.datacenter, self.training)
+        self.compute.record_capacities()
+
+    # --- Change of the scenario --------------------------------------------------------------------------
+
+    def prepare_change(self, scenario: Scenario) -> None:
+        """Refuse a change that is not allowed now, and hand in pooled work, which counts by the present parameters.
+
+        Raises ScenarioError.
+        """
+        check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
+        growth = inference_gpus(scenario.cluster) / max(1, self.hosting.gpus_at_start)
+        largest = growth * self.calibration.largest_work_rate(scenario.kernels.attention_share)
+        check_population_size(scenario, largest, self.own_team.researchers, self.workforce.without_cohort)
+        self.workforce.publish_pooled_work()
+
+    def change_scenario(self, new: Scenario) -> None:
+        """Apply other parameters from now on, with the same software and the same random numbers.
+
+        Earlier work keeps its effect. Raises ScenarioError for a parameter that can no longer change.
+        """
+        old = self.settings.scenario
+        self.settings.change_scenario(new)
+        self.compute.update_work_rate()
+        self.knowledge.apply_settings()
+        if new.growth != old.growth:
+            self._change_law()
+        if new.cluster != old.cluster:
+            self._change_cluster()
+            self._clock.advance(self._clock.now)  # the changed cluster gives out its GPUs before they are counted
+        self.compute.check_feasibility()
+        if old.training.required and not new.training.required:
+            cancel_training(self.compute.datacenter)
+        if new.kernels != old.kernels:
+            self._change_kernels(old)
+        self._capacity_changed = True
+
+    def _change_law(self) -> None:
+        """Apply the new growth law, calibrated with the team of day 0, from now on."""
+        try:
+            self.knowledge.software.change_law(self._growth_law(self.own_team))
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+    def _change_kernels(self, old: Scenario) -> None:
+        """Keep the deployed kernels; change their value to the cluster and the rate of further candidates."""
+        engineer = self.kernels
+        if engineer.speedup > 1 and self.settings.kernels.attention_share != old.kernels.attention_share:
+            self._ledger.append(
+                events.KernelsDeployed(self.now, engineer.candidates, engineer.speedup, self.compute.work_rate)
+            )
+        engineer.schedule_next()

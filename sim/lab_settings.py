@@ -1,0 +1,24 @@
+"""Hold the present parameters of a lab, which a branch may replace."""
+
+from sim.scenario.model import Scenario
+
+
+class LabSettings:
+    """Present scenario of a lab and its blocks of parameters.
+
+    Parts of a lab keep this object and read a block when they use it.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.change_scenario(scenario)
+
+    def change_scenario(self, scenario: Scenario) -> None:
+        """Replace all parameters."""
+        self.scenario = scenario
+        self.growth = scenario.growth
+        self.researcher = scenario.researcher
+        self.literature = scenario.literature
+        self.training = scenario.training
+        self.kernels = scenario.kernels
+        self.cluster = scenario.cluster
+        self.run = scenario.run
