@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.kernel_engineer import KernelEngineer, amdahl
-from agents.params import KernelParams, ResearcherParams
+from agents.params import MeasuredKernelParams, ResearcherParams
 from agents.work_model import gang_size
 
 shares = st.floats(0, 1)
@@ -38,7 +38,7 @@ class SmallLab:
 
     def __init__(self, curve, **params):
         self.clock = simpy.Environment()
-        self.kernel_params = KernelParams(**(FREE | params))
+        self.kernel_params = MeasuredKernelParams(**(FREE | params))
         self.team = 1.0
         self.reference_researchers = 10
         self.research_pace = 1.0
@@ -108,7 +108,7 @@ def attention_share_of_training(
 
 
 def test_attention_share_default_equals_its_source():
-    assert attention_share_of_training(16_384, 8_192) == pytest.approx(KernelParams().attention_share, rel=1e-9)
+    assert attention_share_of_training(16_384, 8_192) == pytest.approx(MeasuredKernelParams().attention_share, rel=1e-9)
     assert attention_share_of_training(4_096, 8_192) == pytest.approx(0.31, abs=0.005)
     assert attention_share_of_training(16_384, 131_072) == pytest.approx(0.64, abs=0.005)
     assert attention_share_of_training(12_288, 2_048, 1.0, 1.0) == pytest.approx(

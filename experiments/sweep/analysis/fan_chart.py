@@ -175,6 +175,7 @@ def _software_bounds(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
 def _closed_form_bounds(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     """Return the bounds of the closed form at the points of the runs, which has no early end."""
     names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "cluster", "training")]
+    names.remove("cluster__background")  # a file that may be gone; the closed form has no other jobs
     rows = zip(*(sweep.runs[name].to_pylist() for name in names), strict=True)
     distinct = list(dict.fromkeys(rows))
     chosen = [distinct[at] for at in np.unique(np.linspace(0, len(distinct) - 1, MAX_CURVES).astype(int))]
@@ -192,11 +193,8 @@ def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], li
     """
     from experiments.plotting.run_figure import within_doubling  # noqa: PLC0415
 
-    scenario = Scenario()
-    for name, value in values.items():
-        block, _, inner = name.partition("__")
-        changed = getattr(scenario, block).model_copy(update={inner: value})
-        scenario = scenario.model_copy(update={block: changed})
+    selected = Scenario().replace(growth__law=values["growth__law"])
+    scenario = selected.replace(**{name: value for name, value in values.items() if not selected.unread(name)})
     step, law = scenario.training.gain_doublings, scenario.law()
     days, levels = [0.0], [0.0]
     for n, duration in enumerate(unconstrained_doubling_times(law, *scenario.own_team, doublings, step)):
