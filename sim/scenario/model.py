@@ -236,7 +236,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         """Return every parameter by its flat name, in a fixed order; one that is not read has its default."""
         found = {name: parameter.default for name, parameter in parameters(type(self)).items()}
         for block in type(self).blocks:
-            found |= {f"{block}__{name}": value for name, value in getattr(self, block)}
+            found |= {f"{block}__{name}": value for name, value in vars(getattr(self, block)).items()}
         return found
 
     def file_content(self) -> dict[str, Any]:
