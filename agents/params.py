@@ -4,13 +4,15 @@ import math
 from typing import Annotated, Final, Literal
 
 from annotated_types import Interval
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 DAYS_PER_MONTH: Final = 365 / 12
 UNCALIBRATED: Final = "none"
 """Name for *no measurements*."""
 DEFAULT_MEASUREMENTS: Final = "xeon-amx"
 """Bundled file that a lab uses by default."""
+DEFAULT_WORKLOAD: Final = "causal/bf16/both"
+"""Workload whose speed-up a lab gets by default."""
 
 
 class ResearcherParams(
@@ -125,16 +127,16 @@ class TrainingParams(
         return float(self.first_run_days * self.first_run_gpus**self.scaling)
 
 
-class KernelParams(
+class MeasuredKernelParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """Parameters of the search for faster attention kernels and of its effect on the cluster."""
+    """Parameters of the search for faster attention kernels, by measurements, and of its effect on the cluster."""
 
     measurements: Annotated[str, "shipped name, path of a .jsonl file, or none"] = DEFAULT_MEASUREMENTS
     """The trace of real searches (`asara kernels tune`) whose curve holds: the name of a shipped one, a file that ends
     in .jsonl, or none: uncalibrated, attention never gets faster. Source: what ships was measured, and says on what
     machine; its SHA-256 is part of a run's identity."""
-    workload: Annotated[str, "workload/dtype/pass"] = "causal/bf16/both"
+    workload: Annotated[str, "workload/dtype/pass"] = DEFAULT_WORKLOAD
     """The workload of that trace whose speed-up the cluster gets, whatever it does: one workload stands for training,
     experiments and inference alike, a simplification. Source: what training does: causal attention in
     bf16, forward and backward."""
@@ -163,3 +165,52 @@ class KernelParams(
     """The gain over the deployed kernels for which new ones are deployed; the last deployment, of the best that was
     measured, may gain less. Source: our choice; the least gain that our
     measurements call one, 2%."""
+
+    @field_validator("measurements")
+    @classmethod
+    def _check_measurements(cls, value: str) -> str:
+        if value == UNCALIBRATED:
+            raise ValueError("has no parameters of its own; use NoKernels")
+        return value
+
+
+class NoKernels(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """State that there are no measurements: attention never gets faster, and no candidates are tried."""
+
+    measurements: Literal["none"] = UNCALIBRATED
+
+    @property
+    def workload(self) -> str:
+        """Workload that a summary states: the default, because none is measured."""
+        return DEFAULT_WORKLOAD
+
+    @property
+    def attention_share(self) -> float:
+        """Share of the cluster's time that faster kernels speed up: none."""
+        return 0.0
+
+    @property
+    def candidates_per_day(self) -> float:
+        """Candidates that are tried a day: none."""
+        return 0.0
+
+    @property
+    def candidate_researcher_hours(self) -> float:
+        """Researchers' time that one candidate takes [hours]: none."""
+        return 0.0
+
+    @property
+    def candidate_gpu_hours(self) -> float:
+        """GPU time of one candidate [GPU-hours]: none."""
+        return 0.0
+
+    @property
+    def deploy_step(self) -> float:
+        """Gain for which new kernels are deployed: none, because there are none."""
+        return 0.0
+
+
+KernelParams = MeasuredKernelParams | NoKernels
+"""Parameters of the kernels of attention; `measurements` selects the class."""

@@ -98,7 +98,8 @@ class PooledWork:
         return self._knowledge.experiment_gpu_days() > 0
 
     def _papers_needed(self) -> float:
-        return 1.0 if self._experiments() else self._knowledge.papers_to_next_step()
+        needed = 1.0 if self._experiments() else self._knowledge.papers_to_next_step()
+        return needed if needed < math.inf else self._papers_per_day()  # of frozen software: the work of a day
 
     def accrue(self) -> None:
         """Add the work so far. Call this before a change of the rate of work."""

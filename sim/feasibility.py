@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
 from hardware.datacenter import Datacenter, inference_gpus, inference_node_sizes
 from hardware.uses import Use
+from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
 
 MAX_AGENTS = 1 << 20
@@ -34,7 +35,8 @@ def check_population_size(
     own_class
         Name of a class of researchers without a cohort; each of them is then an agent.
     """
-    researcher, most = scenario.researcher, scenario.run.max_doublings
+    researcher = scenario.researcher
+    most = 0 if isinstance(scenario.growth, FrozenLaw) else scenario.run.max_doublings
     check_researcher_target(scenario)
     wanted = scenario.run.stop_at_researchers
     pooled_experiments = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0

@@ -26,14 +26,63 @@ Array = Any
 """A float or a NumPy array of floats."""
 
 
-class GrowthParams(
+class _SharedGrowthParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """Set how hard software is to improve."""
+    """Hold the parameters that every growth law reads."""
 
-    law: Annotated[Literal["returns", "papers"], "name"] = "returns"
+    parallel_penalty: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 1.0
+    """Parallelization penalty ("stepping on toes"), p: n researchers who work at the same time achieve as much as n^p
+    who work one after the other. 1 is no penalty. Researchers who think, run experiments or write are counted, but not
+    researchers who wait for GPUs. The effect of a smaller p depends on `returns_to`. With inputs it damps both speeding
+    up and slowing down; with effort it always slows progress. Another value also re-calibrates the effort before day 0
+    (law `returns`), so that `first_doubling_days` stays true. Source: the report's figures ignore it (footnote 27); the
+    successor study takes 0.15 to 0.6."""
+
+
+class _ImprovingParams(_SharedGrowthParams, frozen=True):
+    """Hold the parameters that both laws of improving software read."""
+
+    returns_to: Annotated[Literal["inputs", "effort"], "name"] = "inputs"
+    """Quantity to which r is the return. `inputs`: r is doublings of software per doubling of cumulative research by a
+    team that grows with software. It includes the penalty p: S = (E/E0)^(r/p), and the ratio of doubling times is
+    2^(p (1/r - 1)). `effort`: r is doublings of software per doubling of cumulative effective effort. The penalty comes
+    on top: S = (E/E0)^r, and the ratio is 2^(1/r - p). Both agree at p = 1; `effort` with r equals `inputs` with r p.
+    Not read under the law `frozen`. Source: the report and the successor study give r for inputs (footnote 27);
+    `effort` is the semi-endogenous form with a separate penalty (Jones, 1995)."""
+    limit_doublings: Annotated[float, Interval(ge=0, le=100_000), "doublings"] = 0.0
+    """Number of doublings from the software of day 0 to the limit of what the hardware can do; r falls linearly to 0 at
+    the limit. 0: no limit. Another value also re-calibrates the effort before day 0 (law `returns`). Not read under the
+    law `frozen`. Source: the report gives no figure (footnote 26); the successor study takes 6 to 16 years of progress
+    at 8 doublings a year."""
+
+    @field_validator("limit_doublings")
+    @classmethod
+    def _check_limit(cls, value: float) -> float:
+        if 0 < value < 2:
+            raise ValueError("must be 0 (no limit) or leave room for at least 2 doublings")
+        return value
+
+    @property
+    def reading(self) -> str:
+        """Sentence on what r means here and what the penalty does; empty without a penalty."""
+        p = self.parallel_penalty
+        return reading_of_r(self.returns_to, f"p = {p:g}") if p < 1 else ""
+
+    @property
+    def limit(self) -> float:
+        """Limit of software [doublings]; ``inf`` without a limit."""
+        return self.limit_doublings or math.inf
+
+
+class ReturnsLaw(_ImprovingParams, frozen=True):
+    """Set how hard software is to improve, by r and the time of the first doubling."""
+
+    law: Annotated[Literal["returns"], "name"] = "returns"
     """How the difficulty of research is given. `returns`: by r and the first doubling time. `papers`: as in the toy
-    model, by the papers that the first doubling takes and their growth. Source: the report gives both."""
+    model, by the papers that the first doubling takes and their growth. `frozen`: software never changes; papers are
+    still written. Source: the report gives the first two; `frozen` is our choice, to measure output at fixed
+    software."""
     r: Annotated[float, Interval(ge=0.01, le=100), "doublings per doubling"] = 1.4
     """Returns to software R&D; `returns_to` sets to what. Above 1 (returns to inputs) doublings get faster, below 1
     slower. Another value also re-calibrates the effort before day 0, so that `first_doubling_days` stays true. Read
@@ -49,6 +98,17 @@ class GrowthParams(
     0: the reference is the lab's own team on day 0, so that more researchers do not change the first doubling. Read
     only under the law `returns`. Source: our choice, the team of the default lab; the report gives a time but no
     team."""
+
+    @property
+    def returns(self) -> float:
+        """Returns to inputs at the software of day 0, penalty included."""
+        return self.r * self.parallel_penalty if self.returns_to == "effort" else self.r
+
+
+class PapersLaw(_ImprovingParams, frozen=True):
+    """Set how hard software is to improve, by the papers of the first doubling and their growth."""
+
+    law: Annotated[Literal["papers"], "name"] = "papers"
     papers_first_doubling: Annotated[float, Interval(ge=1e-3, le=1e12), "papers"] = 2.0
     """Number of papers that the first doubling takes. With `returns_to` = inputs, these are papers that the team of day
     0 writes. With effort, these are effective papers: each paper counts n^(p - 1). Read only under the law `papers`.
@@ -58,36 +118,11 @@ class GrowthParams(
     are papers of a team that doubles with software: r = p/(log2 m - (1 - p)), or 1/log2 m without a penalty. With
     effort, these are effective papers: r = 1/log2 m. Read only under the law `papers`. Source: the report's toy model:
     3 is its fizzle, 1.5 its explosion, 2 exponential growth."""
-    parallel_penalty: Annotated[float, Interval(ge=0.01, le=1), "exponent"] = 1.0
-    """Parallelization penalty ("stepping on toes"), p: n researchers who work at the same time achieve as much as n^p
-    who work one after the other. 1 is no penalty. Researchers who think, run experiments or write are counted, but not
-    researchers who wait for GPUs. The effect of a smaller p depends on `returns_to`. With inputs it damps both speeding
-    up and slowing down; with effort it always slows progress. Another value also re-calibrates the effort before day 0
-    (law `returns`), so that `first_doubling_days` stays true. Source: the report's figures ignore it (footnote 27); the
-    successor study takes 0.15 to 0.6."""
-    returns_to: Annotated[Literal["inputs", "effort"], "name"] = "inputs"
-    """Quantity to which r is the return. `inputs`: r is doublings of software per doubling of cumulative research by a
-    team that grows with software. It includes the penalty p: S = (E/E0)^(r/p), and the ratio of doubling times is
-    2^(p (1/r - 1)). `effort`: r is doublings of software per doubling of cumulative effective effort. The penalty comes
-    on top: S = (E/E0)^r, and the ratio is 2^(1/r - p). Both agree at p = 1; `effort` with r equals `inputs` with r p.
-    Source: the report and the successor study give r for inputs (footnote 27); `effort` is the semi-endogenous form
-    with a separate penalty (Jones, 1995)."""
-    limit_doublings: Annotated[float, Interval(ge=0, le=100_000), "doublings"] = 0.0
-    """Number of doublings from the software of day 0 to the limit of what the hardware can do; r falls linearly to 0 at
-    the limit. 0: no limit. Another value also re-calibrates the effort before day 0 (law `returns`). Source: the report
-    gives no figure (footnote 26); the successor study takes 6 to 16 years of progress at 8 doublings a year."""
-
-    @field_validator("limit_doublings")
-    @classmethod
-    def _check_limit(cls, value: float) -> float:
-        if 0 < value < 2:
-            raise ValueError("must be 0 (no limit) or leave room for at least 2 doublings")
-        return value
 
     @model_validator(mode="after")
     def _check_difficulty_growth(self) -> Self:
         least = 2 ** (1 - self.parallel_penalty)
-        if self.law == "papers" and self.returns_to == "inputs" and self.difficulty_growth <= least:
+        if self.returns_to == "inputs" and self.difficulty_growth <= least:
             raise ValueError(
                 f"growth__difficulty_growth = {self.difficulty_growth:g} is too small for growth__parallel_penalty = "
                 f"{self.parallel_penalty:g}; allowed: above 2^(1 - p) = {least:.4g}. Raise it, or set "
@@ -97,22 +132,41 @@ class GrowthParams(
 
     @property
     def returns(self) -> float:
-        """Returns to inputs at the software of day 0, penalty included, from the parameters that the law reads."""
+        """Returns to inputs at the software of day 0, penalty included."""
         p = self.parallel_penalty
         if self.returns_to == "effort":
-            return p * (self.r if self.law == "returns" else float(returns_from_difficulty(self.difficulty_growth)))
-        return self.r if self.law == "returns" else float(returns_from_difficulty(self.difficulty_growth, p))
+            return p * float(returns_from_difficulty(self.difficulty_growth))
+        return float(returns_from_difficulty(self.difficulty_growth, p))
+
+
+class FrozenLaw(_SharedGrowthParams, frozen=True):
+    """Freeze software: it never changes. Papers are still written, and the penalty still applies to them."""
+
+    law: Annotated[Literal["frozen"], "name"] = "frozen"
 
     @property
-    def reading(self) -> str:
-        """Sentence on what r means here and what the penalty does; empty without a penalty."""
-        p = self.parallel_penalty
-        return reading_of_r(self.returns_to, f"p = {p:g}") if p < 1 else ""
+    def returns_to(self) -> Literal["inputs"]:
+        """What r refers to; without a meaning here, because there is no r."""
+        return "inputs"
+
+    @property
+    def returns(self) -> float:
+        """Returns to inputs: none."""
+        return 0.0
 
     @property
     def limit(self) -> float:
-        """Limit of software [doublings]; ``inf`` without a limit."""
-        return self.limit_doublings or math.inf
+        """Limit of software [doublings]: none, because software does not grow."""
+        return math.inf
+
+    @property
+    def reading(self) -> str:
+        """Sentence on what r means: none, because there is no r."""
+        return ""
+
+
+GrowthParams = ReturnsLaw | PapersLaw | FrozenLaw
+"""Parameters of the growth law; `law` selects the class."""
 
 
 def reading_of_r(returns_to: str, penalty: str) -> str:
@@ -336,10 +390,18 @@ class Law:
     """Convert effective papers into doublings of software, by the law of returns and its constants."""
 
     r: float
+    """Returns to inputs, penalty included; 0: software never changes."""
     p: float
+    """Parallelization penalty."""
     limit: float
+    """Limit of software [doublings]; ``inf`` without a limit."""
     log2_initial_effort: float
     """log2 of the effort before day 0, E0 [effective papers]."""
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether software never changes: r = 0."""
+        return self.r == 0
 
     def software(self, effort: float) -> float:
         """Return doublings of software after ``effort`` doublings of effort since day 0."""
@@ -347,6 +409,8 @@ class Law:
 
     def effort(self, doublings: float) -> float:
         """Return doublings of effort since day 0 at ``doublings`` of software; ``inf`` beyond the limit."""
+        if self.is_frozen:
+            return math.inf if doublings > 0 else 0.0
         return float(effort_doublings(doublings, self.r, self.p, self.limit))
 
     def papers_between(self, effort: float, doublings: float) -> float:
@@ -368,8 +432,10 @@ def law_from_params(params: GrowthParams, researchers: float, papers_per_day: fl
 
     Law `returns`: E0 is the effort before day 0 with which the first doubling takes this lab `first_doubling_days`.
     Without a limit, ``E0 = first_doubling_days rate N^p / (2^(p/r) - 1)``. Law `papers`: with E0 the first doubling
-    takes `papers_first_doubling` papers of this team.
+    takes `papers_first_doubling` papers of this team. Law `frozen`: r is 0, so that no effort changes software.
     """
+    if params.law == "frozen":
+        return Law(0.0, params.parallel_penalty, math.inf, 0.0)
     unit = Law(params.returns, params.parallel_penalty, params.limit, 0.0)
     if params.law == "papers":
         log2_papers = math.log2(params.papers_first_doubling)
@@ -393,6 +459,8 @@ def unconstrained_doubling_times(
 
 def _unconstrained_duration(law: Law, researchers: float, papers_per_day: float, n: int, step: float) -> float:
     """Return the days from n to n + 1 doublings: the sum of dE/(rate N^p) over the steps of the team between them."""
+    if law.is_frozen:
+        return math.inf
     first, last = math.floor(n / step + _ROUNDING) + 1, math.ceil((n + 1) / step - _ROUNDING)
     levels = np.array([n, *(np.arange(first, last) * step), n + 1], dtype=float)
     effort = effort_doublings(levels, law.r, law.p, law.limit)

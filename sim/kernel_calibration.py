@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents.kernel_engineer import amdahl
-from agents.params import UNCALIBRATED, KernelParams
+from agents.params import KernelParams, NoKernels
 from hardware.kernels.problem import NAMES, workload
 from hardware.kernels.speedup_curve import (
     FittedSpeedupCurve,
@@ -48,17 +48,17 @@ def calibrate(params: KernelParams) -> MeasuredKernels:
     Raises MeasurementError for measurements or a workload that do not exist. Raises OSError for a file that cannot be
     read, and hardware.kernels.trace.TraceError for a file that is not a trace.
     """
+    if isinstance(params, NoKernels):
+        return MeasuredKernels(params.measurements, "", params.workload, None)
     _check_name(params.workload)
     digest = digest_of_measurements(params)
-    if not digest:
-        return MeasuredKernels(params.measurements, "", params.workload, None)
     curve = _curve(find_measurements(params.measurements), digest, params.workload)
     return MeasuredKernels(params.measurements, digest, params.workload, curve)
 
 
 def digest_of_measurements(params: KernelParams) -> str:
     """Return the SHA-256 of the file as it is now, empty if uncalibrated; errors as of :func:`calibrate`."""
-    return "" if params.measurements == UNCALIBRATED else digest_of(find_measurements(params.measurements))
+    return "" if isinstance(params, NoKernels) else digest_of(find_measurements(params.measurements))
 
 
 def bootstrap_curves(found: MeasuredKernels) -> tuple[MeasuredKernels, ...]:

@@ -35,12 +35,14 @@ If doublings shrink (b > 1), delays that were negligible can bind:
 A growth limit lets r fall to 0 at the limit, so that every doubling takes longer in the end: a fizzle. Source of r, phi
 and the limit: Eth and Davidson, *Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025 (footnotes 26
 and 42).
+
+If software is frozen (``growth__law = 'frozen'``), there is no doubling and no ratio: a fizzle.
 """
 
 import math
 from typing import Literal, NamedTuple
 
-from sim.growth import doublings_to_fastest
+from sim.growth import FrozenLaw, doublings_to_fastest
 from sim.scenario.model import Scenario
 
 Kind = Literal["singular", "faster than exponential", "exponential", "fizzle", "undecided"]
@@ -119,6 +121,14 @@ def long_run(scenario: Scenario, stalled: str = "", *, standard_agents: bool = T
         return LongRun("fizzle", None, None, "", f"Fizzle: the lab makes no more progress. {stalled}")
     if not standard_agents:
         return _undecided("the lab has agents or laws of its own, which cannot be derived from the scenario")
+    if isinstance(scenario.growth, FrozenLaw):
+        frozen = "Fizzle: software is frozen (growth__law = 'frozen'), so that it never doubles."
+        return LongRun("fizzle", None, None, "", frozen)
+    return _derive(scenario)
+
+
+def _derive(scenario: Scenario) -> LongRun:
+    """Return the long-run growth of a lab whose software can grow."""
     exponents = _exponents(scenario)
     if math.isfinite(scenario.growth.limit):
         return _towards_limit(scenario, exponents)

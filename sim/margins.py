@@ -17,6 +17,7 @@ import numpy as np
 
 from sim.fluid.lab_arrays import Floats, LabArrays, lab_arrays
 from sim.fluid.stepper import run_labs
+from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
 
 INPUTS: Final = ("researchers", "experiments", "training")
@@ -85,15 +86,26 @@ _MORE_OF: Final = {
 def margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:
     """Return the limiting input of each scenario at its number of doublings, or at the last that the equations reach.
 
-    All scenarios run in one call. For a scenario without equations (``whole`` papers) the result is "undefined", with
-    the reason.
+    All scenarios run in one call. For a scenario without equations (``whole`` papers), and for one whose software is
+    frozen, the result is "undefined", with the reason.
     """
+    moving = [row for row, each in enumerate(scenarios) if not isinstance(each.growth, FrozenLaw)]
+    found = [Margins(UNDEFINED, "software is frozen (growth__law = 'frozen')", 0, None, {}, None)] * len(scenarios)
+    if moving:
+        computed = _moving_margins([scenarios[row] for row in moving], [doublings[row] for row in moving])
+        for row, each in zip(moving, computed, strict=True):
+            found[row] = each
+    return found
+
+
+def _moving_margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:
+    """Return the limiting input of scenarios whose software can double."""
     try:
         days = _doubling_days(scenarios, doublings)
     except ScenarioError as error:
         if len(scenarios) == 1:
             return [Margins(UNDEFINED, f"there are no equations for it ({error})", 0, None, {}, None)]
-        return [margins([each], [n])[0] for each, n in zip(scenarios, doublings, strict=True)]
+        return [_moving_margins([each], [n])[0] for each, n in zip(scenarios, doublings, strict=True)]
     return [
         _margins_at(each, days[row], done) for row, (each, done) in enumerate(zip(scenarios, doublings, strict=True))
     ]

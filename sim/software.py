@@ -60,7 +60,8 @@ class SoftwareState:
 
         Raises ValueError if its limit is below discovered software.
         """
-        effort = law.effort(self.discovered)
+        is_frozen = isinstance(law, Law) and law.is_frozen
+        effort = self.effort if is_frozen else law.effort(self.discovered)
         if not math.isfinite(effort):
             raise ValueError(
                 f"growth__limit_doublings = {law.limit:g} doublings lies below the {self.discovered:.3g} "

@@ -1,9 +1,8 @@
 """Simulate a quasi-static lab: software is fixed at a point of the growth path, and published papers are counted.
 
-The World has the scenario's researchers, queue and failures. Nothing changes over time: the first doubling of software
-takes 1e12 papers, no generation is trained and no kernel is tuned. Inference has one
-node (or GPU), which hosts any number of researchers. Experiments have all other GPUs, so that each input can be varied
-separately. Small teams are simulated as individuals, large ones as a cohort.
+The World has the scenario's researchers, queue and failures. Nothing changes over time: software is frozen, and no
+kernel is tuned. Inference has one node (or GPU), which hosts any number of researchers. Experiments have all other
+GPUs, so that each input can be varied separately. Small teams are simulated as individuals, large ones as a cohort.
 """
 
 from __future__ import annotations
@@ -206,12 +205,8 @@ def steady_state_scenario(scenario: Scenario, setting: LabState) -> Scenario:
     unit, days = _allocation_unit(scenario), setting.warm_up_days + setting.window_days
     gpus = setting.gpus + unit
     changes: dict[str, Any] = {
-        "growth__law": "papers",
-        "growth__papers_first_doubling": 1e12,
-        "growth__difficulty_growth": 2.0,
-        "growth__limit_doublings": 0.0,
+        "growth__law": "frozen",
         "training__required": False,
-        "training__gain": 1e6,
         "kernels__measurements": UNCALIBRATED,
         "cluster__partitioning": "static",
         "cluster__gpus": gpus,
@@ -219,7 +214,6 @@ def steady_state_scenario(scenario: Scenario, setting: LabState) -> Scenario:
         "cluster__training_share": 0.0,
         "researcher__initial": setting.researchers,
         "researcher__experiment_gpu_days": setting.gpu_days,
-        "run__max_doublings": 1,
         "run__horizon_days": days,
         "run__sample_days": setting.warm_up_days,
         "run__max_individuals": setting.researchers if setting.one_by_one else 0,

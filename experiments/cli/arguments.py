@@ -15,6 +15,7 @@ from experiments.cli.typed_numbers import answer, any_number, whole_number
 from experiments.errors import InputError
 from experiments.gains import TEN_YEARS, goal_changes
 from experiments.storage.file_kinds import wrong_kind_message
+from sim.scenario.labs import split_name
 from sim.scenario.model import Parameter, Scenario, ScenarioError, did_you_mean, parameters
 from sim.scenario.renamed import current_name, current_value
 
@@ -33,7 +34,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         if not equals or not name.strip():
             raise InputError(f"--set {setting} has no value; allowed: NAME=VALUE. Write it as --set cluster__gpus=64.")
         present = current_name(name.strip())
-        parsed[present] = current_value(present, typed_value(parameters().get(present), value.strip()))
+        parsed[present] = current_value(present, typed_value(parameters().get(split_name(present)[1]), value.strip()))
     return parsed
 
 

@@ -64,7 +64,8 @@ def run_progress(world: World) -> Progress:
     queue = sum(REPORTERS[f"{use}_waiting"](lab) for use in ("experiments", "training"))
     text = (
         f"day {world.now:,.0f} · {lab.knowledge.doublings} doublings · "
-        f"{lab.workforce.active_researchers:,} researchers · {gpus - gpus_idle(lab):,}/{gpus:,} GPUs busy · {queue:,} jobs queued"
+        f"{lab.workforce.active_researchers:,} researchers · "
+        f"{gpus - gpus_idle(lab):,}/{gpus:,} GPUs busy · {queue:,} jobs queued"
     )
     done = max(world.now / limits.horizon_days, lab.knowledge.doublings / limits.max_doublings)
     return Progress(done, 1.0, text, detail=f"at most {limits.horizon_days:,.0f} days")

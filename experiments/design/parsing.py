@@ -22,6 +22,7 @@ from experiments.uncertainty.parsing import (
     require_known,
 )
 from sim.runner import Engine
+from sim.scenario.labs import split_name
 from sim.scenario.model import DEFAULT, Parameter, Scenario, ScenarioError, did_you_mean, parameters, shipped_scenarios
 from sim.scenario.renamed import current_content
 from sim.toml_files import TomlError, read_toml
@@ -150,10 +151,11 @@ def _parse_base(
     base = _call_at("[set]", lambda: scenario.replace(**settings))
     shown, default = base.flat(), Scenario.load(DEFAULT).flat()
     if not own:
-        return base, name, {key: shown[key] for key in sorted(settings)}
-    differing = {key: value for key, value in sorted(shown.items()) if value != default[key]}
-    _call_at("[set] leaves something of the base unread", lambda: Scenario.load(DEFAULT).replace(**differing))
-    return base, DEFAULT, differing
+        return base, name, {key: shown[key] for key in sorted(split_name(key)[1] for key in settings)}
+    for key, value in scenario.flat().items():
+        if value != default[key] and (unread := base.unread(key)):
+            raise InputError(f"[set] leaves something of the base unread: {unread}")
+    return base, DEFAULT, {key: value for key, value in sorted(shown.items()) if value != default[key]}
 
 
 def _call_at(where: str, load: Callable[[], Scenario]) -> Scenario:

@@ -1,15 +1,15 @@
 """Back-test the growth law: fit the first part of a series, simulate the rest with the World, and score the forecast.
 
-The World has one researcher and a constant team, because the effort is that of the file. Its clock counts effort:
-`DAYS` days are the effort to forecast. Papers come at random, at a rate that makes their randomness equal to that of
-the series. With n papers per unit of effort, the slope of log performance has the relative variance 1/n. r and the
-effort before are one draw of the posterior averaged over noise models. Software is deployed in steps of the largest
-allowed gain, a million, so that the team does not grow.
+The World has one researcher and frozen software, so that the team is constant, because the effort is that of the file.
+Its clock counts effort: `DAYS` days are the effort to forecast. Papers come at random, at a rate that makes their
+randomness equal to that of the series. With n papers per unit of effort, the slope of log performance has the relative
+variance 1/n. The growth law turns these papers into software, as in a World whose software is not frozen. r and the
+effort before are one draw of the posterior averaged over noise models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -23,9 +23,10 @@ from experiments.estimation.scoring_rules import Array, coverage, crps
 from experiments.estimation.series import Data
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from sim.events import PaperPublished
-from sim.growth import DAYS_PER_MONTH
+from sim.growth import DAYS_PER_MONTH, Law, ReturnsLaw, law_from_params
 from sim.runner import run
 from sim.scenario.model import Scenario
+from sim.software import SoftwareState
 
 WORLDS: Final = 500
 SHARES: Final = (0.5, 0.8, 0.9)
@@ -110,27 +111,38 @@ def papers_per_effort(fitted: GrowthFit) -> float:
     return (fitted.r / fitted.scatter) ** 2
 
 
-def scenario(r: float, effort_before: float, papers: float, effort: float) -> Scenario:
+def scenario(papers: float, effort: float) -> Scenario:
     """Return the World of one researcher who spends ``effort`` in `DAYS` days and writes ``papers`` per unit of effort.
 
-    ``effort_before``: all effort until day 0; it makes the first doubling take effort ``effort_before (2^(1/r) - 1)``.
-    The effort before day 0 is calibrated for this World's own team (growth__calibrated_for = 0).
+    Its software is frozen: :func:`growth_law` turns the papers into software.
     """
     unit = DAYS / effort
-    return (
-        Scenario.load("toy-fizzle")
-        .replace(growth__law="returns")
-        .replace(
-            growth__r=float(np.clip(r, 0.01, 100)),
-            growth__calibrated_for=0,
-            growth__first_doubling_days=float(np.clip(unit * effort_before * np.expm1(np.log(2) / r), 1e-3, 1e6)),
-            researcher__papers_per_month=papers / unit * DAYS_PER_MONTH,
-            training__gain=1e6,
-            run__horizon_days=DAYS,
-            run__sample_days=DAYS,
-            run__max_doublings=19,
-        )
+    return Scenario.load("toy-fizzle").replace(
+        growth__law="frozen",
+        researcher__papers_per_month=papers / unit * DAYS_PER_MONTH,
+        run__horizon_days=DAYS,
+        run__sample_days=DAYS,
     )
+
+
+def growth_law(r: float, effort_before: float, papers: float, effort: float) -> Law:
+    """Return the law of returns for the papers of :func:`scenario`.
+
+    ``effort_before``: all effort until day 0; it makes the first doubling take effort ``effort_before (2^(1/r) - 1)``.
+    """
+    unit = DAYS / effort
+    first = unit * effort_before * np.expm1(np.log(2) / r)
+    params = ReturnsLaw(r=float(np.clip(r, 0.01, 100)), first_doubling_days=float(np.clip(first, 1e-3, 1e6)))
+    return law_from_params(params, *scenario(papers, effort).own_team)
+
+
+def software_levels(law: Law, published: Sequence[PaperPublished]) -> Array:
+    """Return discovered software before the first paper and after each [doublings]."""
+    software, levels = SoftwareState(law), [0.0]
+    for event in published:
+        software.add(event.effective_papers)
+        levels.append(software.discovered)
+    return np.array(levels)
 
 
 def _pace(data: Data, first: int) -> float | None:
@@ -159,13 +171,13 @@ def _simulated_forecasts(
         moments[CONSTANT_PACE_INPUT] = pace * (data.days[first:] - data.days[first - 1])
     longest = max(float(each[-1]) for each in moments.values())
     papers = min(papers_per_effort(lasting), MAX_PAPERS / longest)
+    base = scenario(papers, longest)
     found: dict[str, list[Array]] = {name: [] for name in moments}
     for world, (r, before) in enumerate(zip(*fitted.draw(WORLDS, seed), strict=True)):
         effort_before = float(before + total[first - 1])
-        result = run(scenario(max(0.01, float(r)), effort_before, papers, longest), seed + world)
-        published = [event for event in result.events if isinstance(event, PaperPublished)]
+        published = [event for event in run(base, seed + world).events if isinstance(event, PaperPublished)]
         spent = np.array([0.0, *(event.day for event in published)]) * longest / DAYS
-        levels = np.array([0.0, *(event.discovered for event in published)])
+        levels = software_levels(growth_law(max(0.01, float(r)), effort_before, papers, longest), published)
         for name, at in moments.items():
             found[name].append(levels[np.searchsorted(spent, at, side="right") - 1])
         on_progress(count_progress(world + 1, WORLDS, "worlds"))

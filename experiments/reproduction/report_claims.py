@@ -179,7 +179,7 @@ def with_first_doubling(scenario: Scenario, days: float) -> Scenario:
     unconstrained = unconstrained_doubling_times(
         scenario.law(), *scenario.own_team, 1, scenario.training.gain_doublings
     )[0]
-    longer = scenario.growth.first_doubling_days * days / unconstrained
+    longer = scenario.flat()["growth__first_doubling_days"] * days / unconstrained
     return scenario.replace(growth__first_doubling_days=longer)
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import tomli_w
 
 from experiments.storage.run_store import events_table, series_table
-from sim.scenario.model import Scenario, parameters
+from sim.scenario.model import Scenario
 
 if TYPE_CHECKING:
     from sim.runner import RunResult
@@ -62,14 +62,9 @@ def download(kind: str, result: RunResult, changes_text: str = "") -> DownloadFi
 def scenario_toml(scenario: Scenario) -> str:
     """Return a scenario as a TOML file for `asara run`, with all values that differ from the defaults.
 
-    The digest of the file equals that of the scenario with unused parameters at their defaults.
+    The digest of the file equals that of the scenario.
     """
-    content: dict[str, Any] = {"description": scenario.description, "source": scenario.source}
-    for name, value in scenario.canonical().flat().items():
-        parameter = parameters()[name]
-        if value != parameter.default:
-            content.setdefault(parameter.block, {})[parameter.name] = value
-    return tomli_w.dumps({key: value for key, value in content.items() if value})
+    return tomli_w.dumps(scenario.file_content())
 
 
 def _scenario_bytes(run: DownloadedRun) -> bytes:

@@ -42,10 +42,6 @@ _BLOCK_TITLES = {
 _WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r", "days": "days"}
 
 
-_SELECTORS = ("growth__law", "kernels__measurements")
-"""Parameters that decide which other parameters are used."""
-
-
 class FormField(NamedTuple):
     """A parameter as a form shows it."""
 
@@ -168,16 +164,17 @@ def scenario_with_changes(base: Scenario, changes: Mapping[str, Any]) -> Scenari
 
     Raises ScenarioError, and InputError for a scenario that is too large for the page.
     """
-    scenario = base.canonical().replace(**changes).canonical()
+    scenario = base.replace(**changes)
     check_bounds(scenario)
     return scenario
 
 
 def differences(base: Scenario, scenario: Scenario) -> dict[str, Any]:
     """Return the changes that turn one scenario into another, as :func:`scenario_with_changes` takes them."""
-    before, after = base.canonical(), scenario.canonical().flat()
-    switched = {name: after[name] for name in _SELECTORS if after[name] != before.flat()[name]}
-    start = before.replace(**switched).canonical().flat()
+    before, after = base.flat(), scenario.flat()
+    selectors = {parameter.selector for parameter in parameters().values() if parameter.selector}
+    switched = {name: after[name] for name in after if name in selectors and after[name] != before[name]}
+    start = base.replace(**switched).flat()
     return switched | {name: value for name, value in after.items() if value != start[name]}
 
 

@@ -7,15 +7,17 @@ if TYPE_CHECKING:
     from sim.fluid.api import FluidTable as FluidTable
     from sim.fluid.api import fluid as fluid
     from sim.fluid.api import run_fluid as run_fluid
+    from sim.fluid.lab_arrays import supports as supports
 
 _MODULES = {
     "FluidTable": "sim.fluid.api",
     "fluid": "sim.fluid.api",
     "run_fluid": "sim.fluid.api",
+    "supports": "sim.fluid.lab_arrays",
 }
 """Public names and their modules, loaded when a name is first used: importing the package loads nothing else."""
 
-__all__ = ["FluidTable", "fluid", "run_fluid"]
+__all__ = ["FluidTable", "fluid", "run_fluid", "supports"]
 
 
 def __getattr__(name: str) -> Any:

@@ -143,20 +143,51 @@ class LabArrays(ParameterColumns):
         return np.asarray(np.where(np.isinf(self.limit), free, bounded), dtype=float)
 
 
+def supports(scenario: Scenario) -> str:
+    """Return a sentence on why the fluid engine cannot run a scenario; empty if it can.
+
+    The engine cannot run whole papers, which have no mean flow. Like the World, it refuses jobs that do not fit the
+    cluster or never end, and a target that is reached on day 0. It also refuses files that cannot be read.
+    """
+    if reason := _unsupported(scenario):
+        return reason
+    try:
+        scenario.background()
+        scenario.calibration()
+    except ScenarioError as error:
+        return str(error)
+    return ""
+
+
+def _unsupported(scenario: Scenario) -> str:
+    """Return why the engine cannot run a scenario, without reading its files; empty if it can."""
+    if scenario.researcher.timing == "whole":
+        return (
+            "researcher__timing = 'whole' is not possible with the fluid engine, because whole papers have no mean "
+            "flow; allowed: 'poisson' or 'pooled'. Change it, or use the World"
+        )
+    capacities = cast(Datacenter, _PoolCapacities(scenario))
+    try:
+        check_researcher_target(scenario)
+        check_jobs_fit(scenario, capacities)
+        check_jobs_end(scenario, capacities)
+    except ScenarioError as error:
+        return str(error)
+    return ""
+
+
 def lab_arrays(scenarios: Sequence[Scenario]) -> LabArrays:
     """Return the arrays of some scenarios.
 
-    Raises ScenarioError for a scenario whose jobs do not fit its cluster, and for whole papers, which have no mean
-    flow. The message contains the number and name of the scenario if there are several.
+    Raises ScenarioError for a scenario that the engine does not support. The message contains the number and name of
+    the scenario if there are several.
     """
-    measured = _calibration_reader(scenarios)
-    rows = []
     for number, scenario in enumerate(scenarios, 1):
-        try:
-            rows.append(_lab_columns(scenario))
-        except ScenarioError as error:
+        if reason := _unsupported(scenario):
             where = f"scenario {number} ({scenario.name}): " if len(scenarios) > 1 else ""
-            raise ScenarioError(f"{where}{error}") from None
+            raise ScenarioError(f"{where}{reason}")
+    measured = _calibration_reader(scenarios)
+    rows = [_lab_columns(scenario) for scenario in scenarios]
     goals, speedups = _deployments([(each, measured(each)) for each in scenarios])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return LabArrays(**columns, goals=goals, speedups=speedups)
@@ -164,11 +195,6 @@ def lab_arrays(scenarios: Sequence[Scenario]) -> LabArrays:
 
 def _lab_columns(scenario: Scenario) -> dict[str, Any]:
     """Return the columns of one scenario, except those of its kernels."""
-    if scenario.researcher.timing == "whole":
-        raise ScenarioError(
-            "researcher__timing = 'whole' has no mean that flows: the fluid engine takes 'poisson' or 'pooled'"
-        )
-    check_researcher_target(scenario)
     return (
         _law_columns(scenario)
         | _researcher_columns(scenario)
@@ -220,8 +246,6 @@ def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
 def _cluster_columns(scenario: Scenario) -> dict[str, Any]:
     cluster, training = scenario.cluster, scenario.training
     capacities = cast(Datacenter, _PoolCapacities(scenario))
-    check_jobs_fit(scenario, capacities)
-    check_jobs_end(scenario, capacities)
     lifetime = cluster.gpu_hours_between_failures / 24
     load = scenario.background()
     background = load.mean_gpus if load is not None else 0.0

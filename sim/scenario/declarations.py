@@ -2,20 +2,24 @@
 
 A parameter has the same name everywhere: ``block__name``. It is ``name = ...`` under ``[block]`` in a TOML file, an
 option of the command line and a column of a results table.
+
+A block is one class of parameters, or one of several classes: a union, whose *selector* is the parameter that chooses
+between them. A parameter that the chosen class does not have is not read, and cannot be set.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 from annotated_types import Interval
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
-from agents.params import KernelParams, LiteratureParams, ResearcherParams, TrainingParams
+from agents.params import KernelParams, LiteratureParams, MeasuredKernelParams, ResearcherParams, TrainingParams
 from hardware.cluster.params import ClusterParams
-from sim.growth import GrowthParams
+from sim.growth import GrowthParams, ReturnsLaw
 
 DEFAULT = "lab"
 """Name of the default scenario."""
@@ -50,21 +54,6 @@ class RunParams(
     usually take 0.03 (Cao, Gillespie and Petzold, J. Chem. Phys. 124, 044109, 2006)."""
 
 
-class ScenarioValues(BaseModel, frozen=True, extra="forbid"):
-    """Hold the name, description, source and blocks of parameters of a scenario."""
-
-    name: str = DEFAULT
-    description: str = ""
-    source: str = ""
-    growth: GrowthParams = GrowthParams()
-    researcher: ResearcherParams = ResearcherParams()
-    literature: LiteratureParams = LiteratureParams()
-    cluster: ClusterParams = ClusterParams()
-    training: TrainingParams = TrainingParams()
-    kernels: KernelParams = KernelParams()
-    run: RunParams = RunParams()
-
-
 class Parameter(NamedTuple):
     """Describe one parameter, as its declaration does."""
 
@@ -87,6 +76,10 @@ class Parameter(NamedTuple):
     """Allowed texts, if only some are."""
     meaning: str
     source: str
+    selector: str = ""
+    """Flat name of the selector of the block, if only some of its classes have the parameter; otherwise empty."""
+    read_under: str = ""
+    """The choices of the selector under which the parameter is read, as a phrase; empty if it is always read."""
 
     @property
     def allowed(self) -> str:
@@ -103,36 +96,98 @@ class Parameter(NamedTuple):
         return f"{start} {_format_bound(self.high)} {self.unit}"
 
 
-@cache
-def parameters() -> dict[str, Parameter]:
-    """Return every parameter of a scenario by its flat name."""
-    found = {}
-    for block, field in ScenarioValues.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            for name, inner in kind.model_fields.items():
-                found[f"{block}__{name}"] = _parameter_from_field(block, name, inner)
-    return found
+class Block(NamedTuple):
+    """Describe a block of a scenario: its classes of parameters, and the parameter that chooses between them."""
+
+    name: str
+    classes: tuple[type[BaseModel], ...]
+    """Classes of the block; the first contains the defaults."""
+    selector: str
+    """Name of the parameter that selects the class; empty if there is one class."""
+
+    def class_for(self, value: Any) -> type[BaseModel]:
+        """Return the class that a value of the selector selects; the first if the value is not allowed."""
+        free = [each for each in self.classes if not self._choices(each)]
+        return next((each for each in self.classes if value in self._choices(each)), (*free, self.classes[0])[0])
+
+    def _choices(self, kind: type[BaseModel]) -> tuple[Any, ...]:
+        return _choices(kind.model_fields[self.selector]) if self.selector else ()
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Return the parameters of the block: selector, parameters of one class each, parameters of several classes."""
+        names = list(dict.fromkeys(name for kind in self.classes for name in kind.model_fields))
+        shared = {name for name in names if sum(name in kind.model_fields for kind in self.classes) > 1}
+        names.sort(key=lambda name: (name != self.selector, name in shared))
+        return {f"{self.name}__{name}": self._parameter(name) for name in names}
+
+    def _parameter(self, name: str) -> Parameter:
+        there = [kind for kind in self.classes if name in kind.model_fields]
+        found = _parameter_from_fields(self.name, name, [kind.model_fields[name] for kind in there])
+        if len(there) == len(self.classes):
+            return found
+        selector = f"{self.name}__{self.selector}"
+        choices = [repr(choice) for kind in there for choice in self._choices(kind)]
+        under = f"{selector} = {' or '.join(choices)}" if choices else f"any other {selector}"
+        return found._replace(selector=selector, read_under=under)
+
+
+class Schema(BaseModel, frozen=True, extra="forbid"):
+    """Base class of scenarios; a subclass declares its blocks as fields, and lists their parameters."""
+
+    blocks: ClassVar[Mapping[str, Block]]
+    """The blocks by name."""
+    declared: ClassVar[Mapping[str, Parameter]]
+    """The parameters by flat name."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """List the blocks and the parameters of a new subclass."""
+        super().__pydantic_init_subclass__(**kwargs)
+        found = {name: _block_of(name, field) for name, field in cls.model_fields.items()}
+        cls.blocks = MappingProxyType({name: block for name, block in found.items() if block.classes})
+        cls.declared = MappingProxyType({k: v for each in cls.blocks.values() for k, v in each.parameters().items()})
+
+
+def _block_of(name: str, field: FieldInfo) -> Block:
+    """Return the block that a field declares; without classes if the field is not a block."""
+    found = get_args(field.annotation) or (field.annotation,)
+    classes = tuple(kind for kind in found if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return Block(name, classes, _selector(classes) if len(classes) > 1 else "")
+
+
+def _selector(classes: Sequence[type[BaseModel]]) -> str:
+    """Return the name that all classes have, and whose allowed values differ between them."""
+    common = [name for name in classes[0].model_fields if all(name in kind.model_fields for kind in classes)]
+    return next(name for name in common if len({_choices(kind.model_fields[name]) for kind in classes}) > 1)
+
+
+def _choices(field: FieldInfo) -> tuple[Any, ...]:
+    return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
 
 
 _BOUNDS = ("ge", "gt", "le")
 
 
-def _parameter_from_field(block: str, name: str, field: FieldInfo) -> Parameter:
-    unit = next((m for m in field.metadata if isinstance(m, str)), "")
-    bounds = {key: getattr(m, key) for m in field.metadata for key in _BOUNDS if getattr(m, key, None) is not None}
-    meaning, _, source = " ".join((field.description or "").split()).partition(" Source: ")
+def _parameter_from_fields(block: str, name: str, fields: Sequence[FieldInfo]) -> Parameter:
+    """Return the parameter that the fields of one or several classes declare; the first that states a part counts."""
+    first = fields[0]
+    described = next((field for field in fields if field.description), first)
+    unit = next((m for field in fields for m in field.metadata if isinstance(m, str)), "")
+    bounds = {key: getattr(m, key) for m in first.metadata for key in _BOUNDS if getattr(m, key, None) is not None}
+    meaning, _, source = " ".join((described.description or "").split()).partition(" Source: ")
+    free = [field for field in fields if not _choices(field)]
+    choices = () if free else tuple(dict.fromkeys(choice for field in fields for choice in _choices(field)))
     return Parameter(
         flat_name=f"{block}__{name}",
         block=block,
         name=name,
-        annotation=field.annotation,
-        default=field.default,
+        annotation=free[0].annotation if free else Literal[choices],
+        default=first.default,
         unit=unit,
         low=bounds.get("ge", bounds.get("gt")),
         high=bounds.get("le"),
         low_excluded="gt" in bounds,
-        choices=get_args(field.annotation) if get_origin(field.annotation) is Literal else (),
+        choices=choices,
         meaning=meaning,
         source=source,
     )
@@ -140,3 +195,27 @@ def _parameter_from_field(block: str, name: str, field: FieldInfo) -> Parameter:
 
 def _format_bound(value: float | None) -> str:
     return f"{value:,.10g}"
+
+
+class ScenarioValues(Schema, frozen=True, extra="forbid"):
+    """Hold the name, description, source and blocks of parameters of a scenario."""
+
+    name: str = DEFAULT
+    description: str = ""
+    source: str = ""
+    labs: tuple[str, ...] = ()
+    """Names of the labs, in order; empty for a single lab without a name."""
+    overrides: tuple[tuple[str, Any], ...] = ()
+    """Values that only one lab has, by ``LAB.block__name``. The blocks below contain them, since there is one lab."""
+    growth: Annotated[GrowthParams, Field(discriminator="law")] = ReturnsLaw()
+    researcher: ResearcherParams = ResearcherParams()
+    literature: LiteratureParams = LiteratureParams()
+    cluster: ClusterParams = ClusterParams()
+    training: TrainingParams = TrainingParams()
+    kernels: Annotated[KernelParams, Field(union_mode="left_to_right")] = MeasuredKernelParams()
+    run: RunParams = RunParams()
+
+
+def parameters(schema: type[Schema] = ScenarioValues) -> Mapping[str, Parameter]:
+    """Return every parameter of a class of scenarios by its flat name; a subclass may have further blocks."""
+    return schema.declared

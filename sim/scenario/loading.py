@@ -12,6 +12,7 @@ from hardware.kernels.speedup_curve import MeasurementError
 from hardware.kernels.trace import TraceError
 from sim.background import NO_BACKGROUND, BackgroundError
 from sim.scenario.declarations import DEFAULT
+from sim.scenario.labs import lab_values
 from sim.scenario.messages import ScenarioError, did_you_mean
 from sim.toml_files import TomlError, name_of, read_toml
 
@@ -27,8 +28,10 @@ class ScenarioFile(NamedTuple):
     path: Path
     texts: dict[str, Any]
     """Name, description and source."""
+    labs: tuple[str, ...]
+    """Names of the labs."""
     values: dict[str, Any]
-    """Parameters by flat name; a value outside any table keeps its own name."""
+    """Parameters by flat name, those of one lab as NAME.block__name; a value outside any table keeps its own name."""
 
 
 def shipped_scenarios() -> list[str]:
@@ -53,14 +56,21 @@ def read_scenario_file(name_or_path: str) -> ScenarioFile:
         )
     texts: dict[str, Any] = {"name": name_of(path)}
     values: dict[str, Any] = {}
+    labs: tuple[str, ...] = ()
     for key, value in content.items():
         if key in ("description", "source") and isinstance(value, str):
             texts[key] = value
+        elif key == "labs":
+            try:
+                labs, own = lab_values(value)
+            except ScenarioError as error:
+                raise ScenarioError(f"{path}: {error}") from None
+            values |= own
         elif isinstance(value, dict):
             values |= {f"{key}__{inner}": v for inner, v in value.items()}
         else:
             values[key] = value
-    return ScenarioFile(path, texts, values)
+    return ScenarioFile(path, texts, labs, values)
 
 
 def _find_file(name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -34,6 +34,14 @@ def describe_unknown_parameter(name: str, known: Mapping[str, Parameter]) -> str
     names = " or ".join(f"'{parameter.flat_name}'" for parameter in meant)
     tables = " or ".join(f"[{parameter.block}]" for parameter in meant)
     return f"no parameter '{name}'; did you mean {names} (in a file: {name} under {tables})?"
+
+
+def describe_unread_parameter(parameter: Parameter, choice: Any) -> str:
+    """Return the message for a parameter that has no effect under the present choice of the selector of its block."""
+    return (
+        f"{parameter.flat_name} is not read under {parameter.selector} = {choice!r}; it is read under "
+        f"{parameter.read_under}"
+    )
 
 
 def describe_validation_error(block: str, error: ErrorDetails, known: Mapping[str, Parameter]) -> str:

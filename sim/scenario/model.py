@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ValidationError
 
-from agents.params import UNCALIBRATED, KernelParams
 from hardware.datacenter import inference_gpus
 from sim.background import BackgroundLoad, background_load, digest_of_background
-from sim.growth import DAYS_PER_MONTH, Law, law_from_params
+from sim.growth import DAYS_PER_MONTH, Law, ReturnsLaw, law_from_params
 from sim.kernel_calibration import MeasuredKernels, bootstrap_curves, calibrate, digest_of_measurements
 from sim.scenario.declarations import DEFAULT, Parameter, RunParams, ScenarioValues, parameters
+from sim.scenario.labs import check_block, check_not_overridden, labs_with, split_name
 from sim.scenario.loading import load_background, load_measurements, read_scenario_file, shipped_scenarios
-from sim.scenario.messages import ScenarioError, describe_unknown_parameter, describe_validation_error, did_you_mean
+from sim.scenario.messages import (
+    ScenarioError,
+    describe_unknown_parameter,
+    describe_unread_parameter,
+    describe_validation_error,
+    did_you_mean,
+)
 from sim.scenario.renamed import current_values
 
 __all__ = [
@@ -36,14 +42,6 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
-_READ_BY_LAW = {
-    "growth__r": "returns",
-    "growth__first_doubling_days": "returns",
-    "growth__calibrated_for": "returns",
-    "growth__papers_first_doubling": "papers",
-    "growth__difficulty_growth": "papers",
-}
-"""Parameters that only one growth law reads, and that law."""
 _CALIBRATION_PARAMETERS = (
     "growth__r",
     "growth__parallel_penalty",
@@ -87,72 +85,99 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         """
         file = read_scenario_file(str(name_or_path))
         try:
-            return cls(**file.texts).replace(**file.values)
+            return cls(**file.texts, labs=file.labs).replace(**file.values)
         except ScenarioError as error:
             raise ScenarioError(f"{file.path}: {error}") from None
 
     def replace(self, **changes: Any) -> Self:
         """Return the same scenario with some parameters changed, by flat name.
 
-        Raises ScenarioError for:
+        ``NAME.block__name`` is a parameter of the lab NAME. A block keeps its values under another choice of its
+        selector, such as growth__law, as far as that choice reads them. Raises ScenarioError for:
 
         - a name that does not exist, with the nearest name (a name of the release before is translated with a
           FutureWarning),
         - a value of the wrong type or out of bounds,
         - a parameter that has no effect (of another growth law, or of kernels without measurements),
+        - a second lab,
         - measurements or a background job log that do not exist or cannot be read.
         """
-        known = parameters()
         try:
             changes = current_values(changes)
         except ValueError as error:
             raise ScenarioError(str(error)) from None
-        for name in changes:
+        own = {name: value for name, value in changes.items() if split_name(name)[0]}
+        if own or self.overrides:
+            return self._replace_for_lab(changes, own)
+        return self._replace_values(changes)
+
+    def _replace_values(self, changes: Mapping[str, Any]) -> Self:
+        known, values = parameters(type(self)), dict[str, dict[str, Any]]()
+        for name, value in changes.items():
             if name not in known:
                 raise ScenarioError(describe_unknown_parameter(name, known))
-        blocks: dict[str, dict[str, Any]] = {}
-        for name, value in changes.items():
-            block, _, inner = name.partition("__")
-            blocks.setdefault(block, {})[inner] = _to_whole_number(value) if known[name].annotation is int else value
-        updated = {block: self._replace_in_block(block, values) for block, values in blocks.items()}
-        result = self.model_copy(update=updated)
-        result._check_law_reads(changes)
+            stated = _to_whole_number(value) if known[name].annotation is int else value
+            values.setdefault(known[name].block, {})[known[name].name] = stated
+        result = self.model_copy(update={block: self._replace_in_block(block, new) for block, new in values.items()})
         if not _MEASUREMENT_PARAMETERS.isdisjoint(changes):
             result.calibration()
         if not _BACKGROUND_PARAMETERS.isdisjoint(changes):
             result.background()
-        result._check_kernels_read(changes, self)
         return result
 
-    def _replace_in_block(self, block: str, values: dict[str, Any]) -> BaseModel:
-        old: BaseModel = getattr(self, block)
+    def _replace_in_block(self, name: str, values: Mapping[str, Any]) -> BaseModel:
+        """Return a block with other values, of the class that its selector selects."""
+        block, old, known = type(self).blocks[name], getattr(self, name), parameters(type(self))
+        kind = block.class_for(values[block.selector]) if block.selector in values else type(old)
+        stated = {**old.model_dump(), **values}
         try:
-            return type(old)(**(old.model_dump() | values))
+            new: BaseModel = kind(**{key: value for key, value in stated.items() if key in kind.model_fields})
         except ValidationError as error:
-            known = parameters()
-            problems = [describe_validation_error(block, each, known) for each in error.errors()]
+            problems = [describe_validation_error(name, each, known) for each in error.errors()]
             raise ScenarioError("; ".join(problems)) from None
+        for value in values:
+            if value not in kind.model_fields:
+                raise ScenarioError(describe_unread_parameter(known[f"{name}__{value}"], stated[block.selector]))
+        return new
 
-    def _check_law_reads(self, changes: Iterable[str]) -> None:
-        """Refuse a change that the growth law ignores: its result would look like an effect of the change."""
-        for name in changes:
-            law = _READ_BY_LAW.get(name)
-            if law is not None and law != self.growth.law:
-                raise ScenarioError(
-                    f"{name} is not read under growth__law = '{self.growth.law}'; it is under growth__law = '{law}'"
-                )
+    def _replace_for_lab(self, changes: Mapping[str, Any], own: Mapping[str, Any]) -> Self:
+        """Return the scenario with changes of which some, ``own``, are of one lab only."""
+        labs, overrides = labs_with(self.labs, own), {**dict(self.overrides), **own}
+        shared = {name: value for name, value in changes.items() if name not in own}
+        for name in shared:
+            check_not_overridden(name, labs, overrides)
+        for name in own:
+            check_block(*split_name(name))
+        values = {split_name(name)[1]: value for name, value in own.items()}
+        try:
+            result = self._replace_values(shared | values)
+        except ScenarioError as error:
+            is_own = any(name in str(error) for name in values)
+            raise ScenarioError(f"lab '{labs[0]}': {error}" if is_own else str(error)) from None
+        flat, names = result.flat(), sorted(overrides)
+        for name in names:
+            if unread := result.unread(split_name(name)[1]):
+                raise ScenarioError(f"lab '{labs[0]}': {unread}")
+        kept = tuple((name, flat[split_name(name)[1]]) for name in names)
+        return result.model_copy(update={"labs": labs, "overrides": kept})
 
-    def _check_kernels_read(self, changes: Iterable[str], before: Scenario) -> None:
-        """Refuse a change of the kernels without measurements, unless the change itself switches them off."""
-        if self.kernels.measurements != UNCALIBRATED or "kernels__measurements" in changes:
-            return
-        old, new = before.flat(), self.flat()
-        for name in changes:
-            if name.startswith("kernels__") and new[name] != old[name]:
-                raise ScenarioError(
-                    f"{name} is not read without measurements (kernels__measurements = '{UNCALIBRATED}'): "
-                    "name those that shall drive the kernels"
-                )
+    def lab_scenario(self, lab: str) -> Self:
+        """Return the scenario as one of :attr:`labs` sees it: its own values, and the common ones without labs.
+
+        Raises ScenarioError for a lab that does not exist.
+        """
+        if lab not in self.labs:
+            known = f"; allowed: {', '.join(self.labs)}" if self.labs else ", because the scenario names no labs"
+            raise ScenarioError(f"no lab '{lab}'{did_you_mean(lab, self.labs) or known}")
+        return self.model_copy(update={"labs": (), "overrides": ()})
+
+    def unread(self, name: str) -> str:
+        """Return a sentence on why a parameter, by flat name, has no effect; empty if the scenario reads it."""
+        parameter = parameters(type(self))[name]
+        block = getattr(self, parameter.block)
+        if parameter.name in type(block).model_fields:
+            return ""
+        return describe_unread_parameter(parameter, self.flat()[parameter.selector])
 
     @property
     def initial_researchers(self) -> int:
@@ -169,9 +194,9 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
     def reference_team(self) -> TeamSize:
         """The team whose first doubling takes `first_doubling_days`: that of growth__calibrated_for.
 
-        Under the law `papers`, which does not read this parameter, it is the lab's own team.
+        Under the other laws, which do not read this parameter, it is the lab's own team.
         """
-        researchers = self.growth.calibrated_for if self.growth.law == "returns" else 0
+        researchers = self.growth.calibrated_for if isinstance(self.growth, ReturnsLaw) else 0
         return TeamSize(researchers, 1 / DAYS_PER_MONTH) if researchers else self.own_team
 
     def law(self, own_team: TeamSize | None = None) -> Law:
@@ -180,16 +205,17 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         ``own_team`` is the team of day 0, by default that of this scenario. It matters under the law `papers`, and if
         `calibrated_for` is 0.
         """
-        own = self.growth.law == "papers" or not self.growth.calibrated_for
+        own = not isinstance(self.growth, ReturnsLaw) or not self.growth.calibrated_for
         reference = own_team or self.own_team if own else self.reference_team
         return law_from_params(self.growth, *reference)
 
     def recalibrating(self, before: Scenario) -> list[str]:
         """Return the parameters, by flat name, that differ and change the effort before day 0."""
-        if self.growth.law != "returns" or before.growth.law != "returns" or self.law() == before.law():
+        both = isinstance(self.growth, ReturnsLaw) and isinstance(before.growth, ReturnsLaw)
+        if not both or self.law() == before.law():
             return []
         old, new = before.flat(), self.flat()
-        own = _TEAM_PARAMETERS if self.growth.calibrated_for == 0 else ()
+        own = _TEAM_PARAMETERS if new["growth__calibrated_for"] == 0 else ()
         return [name for name in (*_CALIBRATION_PARAMETERS, *own) if old[name] != new[name]]
 
     def recalibration_since(self, before: Scenario) -> str:
@@ -203,30 +229,36 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         return (
             f"{stated} {'re-calibrates' if len(moved) == 1 else 're-calibrate'} the effort before day 0, as if "
             f"{researchers:,.15g} researchers at {papers_per_day * DAYS_PER_MONTH:.4g} papers a month reached the "
-            f"first doubling in {self.growth.first_doubling_days:.4g} days."
+            f"first doubling in {new['growth__first_doubling_days']:.4g} days."
         )
 
-    def canonical(self) -> Self:
-        """Return the same scenario with the default of every parameter that has no effect in it.
-
-        The result can be written to a file and loaded again.
-        """
-        unread = [name for name, law in _READ_BY_LAW.items() if law != self.growth.law]
-        defaults = {parameters()[name].name: parameters()[name].default for name in unread}
-        kernels = self.kernels
-        if kernels.measurements == UNCALIBRATED:
-            kernels = KernelParams(measurements=UNCALIBRATED)
-        return self.model_copy(update={"growth": self.growth.model_copy(update=defaults), "kernels": kernels})
-
     def flat(self) -> dict[str, Any]:
-        """Return every parameter by its flat name, in a fixed order."""
-        return {name: getattr(getattr(self, p.block), p.name) for name, p in parameters().items()}
+        """Return every parameter by its flat name, in a fixed order; one that is not read has its default."""
+        found = {name: parameter.default for name, parameter in parameters(type(self)).items()}
+        for block in type(self).blocks:
+            found |= {f"{block}__{name}": value for name, value in vars(getattr(self, block)).items()}
+        return found
+
+    def file_content(self) -> dict[str, Any]:
+        """Return the content of a TOML file of this scenario: texts, and what differs from the defaults by table."""
+        content: dict[str, Any] = {"description": self.description, "source": self.source}
+        known, own = parameters(type(self)), {split_name(name)[1] for name, _ in self.overrides}
+        for name, value in self.flat().items():
+            parameter = known[name]
+            if value != parameter.default and name not in own:
+                content.setdefault(parameter.block, {})[parameter.name] = value
+        labs: dict[str, Any] = {lab: {} for lab in self.labs}
+        for name, value in self.overrides:
+            lab, flat_name = split_name(name)
+            labs[lab].setdefault(known[flat_name].block, {})[known[flat_name].name] = value
+        found = {key: value for key, value in content.items() if value}
+        return found | {"labs": labs} if labs else found
 
     def digest(self) -> str:
         """Return the SHA-256 of all parameters and of the files that they name.
 
-        Equal numbers give equal digests: neither the scenario's name nor the location of the files counts. Raises
-        ScenarioError if a file cannot be read.
+        Equal numbers give equal digests: neither the names of the scenario and of its lab nor the location of the files
+        count. Raises ScenarioError if a file cannot be read.
         """
         measured = load_measurements(self.kernels, digest_of_measurements)
         content = self.flat() | {"digest of kernels__measurements": measured}

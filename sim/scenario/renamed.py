@@ -22,9 +22,10 @@ RENAMED_VALUES: Final = {"cluster__partitioning": {"shares": "static"}}
 
 def current_name(name: str) -> str:
     """Return the present name of a parameter; an old name is translated with a FutureWarning."""
-    present = RENAMED.get(name)
-    if present is None:
+    lab, dot, flat_name = name.rpartition(".")
+    if flat_name not in RENAMED:
         return name
+    present = f"{lab}{dot}{RENAMED[flat_name]}"
     _warn(f"{name} is deprecated; use {present}")
     return present
 
@@ -45,7 +46,7 @@ def current_values(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def current_value(name: str, value: Any) -> Any:
     """Return the present form of a parameter's value; an old one is translated with a FutureWarning."""
-    renamed = RENAMED_VALUES.get(name, {})
+    renamed = RENAMED_VALUES.get(name.rpartition(".")[2], {})
     if not isinstance(value, str) or value not in renamed:
         return value
     _warn(f"{name} = '{value}' is deprecated; use '{renamed[value]}'")

@@ -21,7 +21,7 @@ except ImportError:
     ) from None
 
 from agents.cohort.cohort import Cohort
-from agents.params import UNCALIBRATED, KernelParams
+from agents.params import UNCALIBRATED, MeasuredKernelParams
 from agents.phases import Phase
 from hardware.kernels.speedup_curve import digest_of, find_measurements, measured_workloads, read_measurements
 from hardware.uses import Use
@@ -96,8 +96,8 @@ SMALL: dict[str, tuple[float, float]] = {
 """Ranges that keep a drawn run small; every other parameter is drawn from the range of its declaration."""
 
 _TEXTS = {
-    "kernels__measurements": lambda: [UNCALIBRATED, KernelParams().measurements],
-    "kernels__workload": lambda: workloads_of(KernelParams().measurements),
+    "kernels__measurements": lambda: [UNCALIBRATED, MeasuredKernelParams().measurements],
+    "kernels__workload": lambda: workloads_of(MeasuredKernelParams().measurements),
     "cluster__background": lambda: [NO_BACKGROUND],
 }
 """Values of the text parameters that are allowed with the defaults of the others."""
@@ -119,7 +119,7 @@ MAY_BE_ZERO = (
 def workloads_of(measurements: str) -> list[str]:
     """Return the workloads that a scenario can use with these measurements."""
     if measurements == UNCALIBRATED:
-        return [KernelParams().workload]
+        return [MeasuredKernelParams().workload]
     path = find_measurements(measurements)
     return list(_read_workloads(path, digest_of(path)))
 
@@ -151,17 +151,17 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values."""
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
-    skipped: tuple[str, ...] = ("growth__papers_first_doubling", "growth__difficulty_growth")
-    if law == "papers":
-        skipped = ("growth__r", "growth__first_doubling_days", "growth__calibrated_for")
+    measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
+    selected = {"growth__law": law, "kernels__measurements": measurements}
+    start = Scenario(name="drawn").replace(**selected)
     values = {
         name: draw(values_of(parameter))
         for name, parameter in parameters().items()
-        if name not in skipped and name not in fixed
+        if name not in fixed and name not in selected and not start.unread(name)
     }
     if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
         fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
-    drawn = values | {"growth__law": law} | fixed
+    drawn = values | selected | fixed
     if law == "papers" and "growth__difficulty_growth" in values and drawn["growth__returns_to"] == "inputs":
         least = 1.01 * 2 ** (1 - drawn["growth__parallel_penalty"])  # below it, returns to inputs are undefined
         drawn["growth__difficulty_growth"] = max(least, drawn["growth__difficulty_growth"])

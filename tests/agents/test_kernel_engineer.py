@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.identity import AgentId
 from agents.kernel_engineer import KernelEngineer, amdahl
-from agents.params import KernelParams
+from agents.params import MeasuredKernelParams
 from agents.ports.bundles import KernelEngineerPorts
 from agents.work_model import gang_size
 from sim.clock import Clock
@@ -69,7 +69,7 @@ class SmallLab:
 
     def __init__(self, curve, **params):
         self.clock = RunningClock()
-        self.settings = FakeSettings(kernels=KernelParams(**(FREE | params)))
+        self.settings = FakeSettings(kernels=MeasuredKernelParams(**(FREE | params)))
         self.compute = ImmediateCompute(self.clock)
         self.research_time = FakeResearchTime(reference_researchers=10)
         self.deployed = []
@@ -114,7 +114,7 @@ def attention_share_of_training(
 
 
 def test_attention_share_default_equals_its_source():
-    assert attention_share_of_training(16_384, 8_192) == pytest.approx(KernelParams().attention_share, rel=1e-9)
+    assert attention_share_of_training(16_384, 8_192) == pytest.approx(MeasuredKernelParams().attention_share, rel=1e-9)
     assert attention_share_of_training(4_096, 8_192) == pytest.approx(0.31, abs=0.005)
     assert attention_share_of_training(16_384, 131_072) == pytest.approx(0.64, abs=0.005)
     assert attention_share_of_training(12_288, 2_048, 1.0, 1.0) == pytest.approx(

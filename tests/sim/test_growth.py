@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from sim import growth
-from sim.growth import GrowthParams
+from sim.growth import GrowthParams, PapersLaw, ReturnsLaw
 from sim.software import SoftwareState
 from tests.oracles import report
 
@@ -25,7 +25,7 @@ def durations(params: GrowthParams, n: int, researchers: int = 1) -> list[float]
 
 @pytest.mark.parametrize(("r", "days"), [(0.7, [40.94, 55.10, 74.16, 99.81]), (3.0, [19.16, 12.07, 7.60, 4.79])])
 def test_doubling_times_from_a_month_equal_the_reports_table(r, days):
-    assert durations(GrowthParams(r=r), 5)[1:] == pytest.approx(days, abs=0.006)
+    assert durations(ReturnsLaw(r=r), 5)[1:] == pytest.approx(days, abs=0.006)
 
 
 @pytest.mark.parametrize(("growth_of_papers", "r"), [(3.0, 0.6309), (1.5, 1.7095), (2.0, 1.0)])
@@ -38,14 +38,14 @@ def test_returns_from_difficulty_equals_that_of_the_toy_model(growth_of_papers, 
 
 @pytest.mark.parametrize("m", [3.0, 1.5, 2.0])
 def test_doubling_times_of_the_toy_model_equal_the_report(m):
-    params = GrowthParams(law="papers", papers_first_doubling=2.0, difficulty_growth=m)
+    params = PapersLaw(papers_first_doubling=2.0, difficulty_growth=m)
     expected = [report.toy_doubling_months(2, m, i) * report.MONTH for i in range(8)]
     assert durations(params, 8) == pytest.approx(expected, rel=1e-12)
 
 
 @given(RETURNS, PENALTY, st.integers(1, 500), st.floats(0.1, 1000))
 def test_doubling_times_form_the_chain_for_any_team(r, p, team, first):
-    params = GrowthParams(r=r, parallel_penalty=p, first_doubling_days=first)
+    params = ReturnsLaw(r=r, parallel_penalty=p, first_doubling_days=first)
     expected = [first * report.ratio(r, p) ** i for i in range(5)]
     assume(max(expected) < 1e200)
     assert durations(params, 5, team) == pytest.approx(expected, rel=1e-9)
@@ -54,7 +54,7 @@ def test_doubling_times_form_the_chain_for_any_team(r, p, team, first):
 
 @pytest.mark.parametrize("r", [0.7, 1.0, 3.0])
 def test_law_from_params_keeps_initial_effort_for_any_team_steps(r):
-    law = growth.law_from_params(GrowthParams(r=r), 1000, PER_DAY)
+    law = growth.law_from_params(ReturnsLaw(r=r), 1000, PER_DAY)
     assert growth.unconstrained_doubling_times(law, 1000, PER_DAY, 1)[0] == pytest.approx(report.MONTH, rel=1e-12)
     papers = 1000 * (2.0 ** (1 / r) - 1) ** -1  # of E0, by hand: the first doubling takes 1,000 papers
     assert 2.0**law.log2_initial_effort == pytest.approx(papers, rel=1e-12)
@@ -65,7 +65,7 @@ def test_law_from_params_keeps_initial_effort_for_any_team_steps(r):
 
 
 def test_doubling_times_of_a_fixed_team_are_proportional_to_papers():
-    law = growth.law_from_params(GrowthParams(law="papers"), 1, PER_DAY)
+    law = growth.law_from_params(PapersLaw(), 1, PER_DAY)
     months = [days / report.MONTH for days in growth.unconstrained_doubling_times(law, 1, PER_DAY, 4, 100.0)]
     assert months == pytest.approx([2, 6, 18, 54])
 
@@ -87,11 +87,11 @@ def test_effort_towards_a_limit_equals_the_integral_of_falling_returns(r, limit,
 
 def test_effort_at_the_limit_is_infinite():
     assert math.isinf(growth.effort_doublings(8.0, 2.0, 1.0, 8.0))
-    assert durations(GrowthParams(r=2.0, limit_doublings=3.0), 4)[3] == math.inf
+    assert durations(ReturnsLaw(r=2.0, limit_doublings=3.0), 4)[3] == math.inf
 
 
 def test_effort_of_300_doublings_does_not_overflow():
-    law = growth.law_from_params(GrowthParams(r=0.05), 1, PER_DAY)
+    law = growth.law_from_params(ReturnsLaw(r=0.05), 1, PER_DAY)
     effort = law.effort(300.0)
     assert effort == pytest.approx(6000)
     assert law.software(growth.add_effort(effort, effort)) == pytest.approx(300.05)
@@ -149,7 +149,7 @@ def test_returns_from_ratio_below_one_half_are_infinite():
 
 
 def test_deployed_software_never_falls_and_never_exceeds_discovered():
-    software = SoftwareState(growth.law_from_params(GrowthParams(), 1, PER_DAY))
+    software = SoftwareState(growth.law_from_params(ReturnsLaw(), 1, PER_DAY))
     software.add(100.0)
     found = software.discovered
     assert found > 1
@@ -175,7 +175,7 @@ def test_unconstrained_curve_grows_linearly_in_effort_within_a_doubling(r):
 
 
 def test_unconstrained_curve_ends_beyond_its_last_day_and_at_the_limit():
-    law = growth.law_from_params(GrowthParams(), 10, PER_DAY)
+    law = growth.law_from_params(ReturnsLaw(), 10, PER_DAY)
     first, second = growth.unconstrained_doubling_times(law, 10, PER_DAY, 2)
     assert growth.unconstrained_curve(law, 10, PER_DAY, 9, 1.0, first + 0.5 * second).days[-1] == first + second
     limited = growth.Law(1.0, 1.0, 2.5, 5.0)

@@ -37,7 +37,7 @@ LAB = {
 
 
 def lab(**changes) -> Scenario:
-    return Scenario().replace(**(LAB | MEASURED | changes))
+    return Scenario().replace(**(LAB | MEASURED)).replace(**changes)
 
 
 def finish(world: World) -> World:
@@ -145,7 +145,6 @@ def test_pending_candidates_do_not_prevent_a_stall(per_day, frame):
         "cluster__inference_share": 0.5,
         "cluster__training_share": 0.0,
         "run__horizon_days": 1e6,
-        "kernels__attention_share": 0.9,
         "run__sample_days": frame,
     }
 
@@ -156,7 +155,7 @@ def test_pending_candidates_do_not_prevent_a_stall(per_day, frame):
 
     plain = stalled(kernels__measurements="none")
     free = {"kernels__candidate_researcher_hours": 0.0, "kernels__candidate_gpu_hours": 0.0}
-    world = stalled(**MEASURED, **free, kernels__candidates_per_day=per_day)
+    world = stalled(**MEASURED, **free, kernels__candidates_per_day=per_day, kernels__attention_share=0.9)
     assert world.ending.ending == plain.ending.ending == "stalled"
     assert world.ending.day == world.now == world.clock.last_event
     assert world.ending.day >= max(event.day for event in world.ledger)
@@ -237,14 +236,15 @@ def test_digest_without_measurements_is_that_of_earlier_versions():
 )
 def test_kernel_parameters_without_measurements_are_refused(name, value):
     change, without = {f"kernels__{name}": value}, Scenario().replace(kernels__measurements="none")
-    message = rf"kernels__{name} is not read without measurements \(kernels__measurements = 'none'\)"
+    message = rf"kernels__{name} is not read under kernels__measurements = 'none'; it is read under any other "
     with pytest.raises(ScenarioError, match=message):
         without.replace(**change)
     with pytest.raises(ScenarioError, match=message):
         World(without, 0).branch(**change)
-    assert without.replace(**change, kernels__measurements="none").flat()[f"kernels__{name}"] == value
-    assert without.replace(**{f"kernels__{name}": without.flat()[f"kernels__{name}"]}) == without
-    assert lab().replace(kernels__measurements="none").kernels.attention_share == 0.5
+    with pytest.raises(ScenarioError, match=message):
+        Scenario().replace(**change, kernels__measurements="none")
+    switched_off = lab(kernels__measurements="none").flat()
+    assert switched_off[f"kernels__{name}"] == Scenario().flat()[f"kernels__{name}"]
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())

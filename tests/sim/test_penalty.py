@@ -8,7 +8,7 @@ import pytest
 
 from agents.work_model import experiment_gpu_days, gang_size, mean_run_days
 from sim.fluid.api import fluid, run_fluid
-from sim.growth import GrowthParams, returns_from_ratio
+from sim.growth import ReturnsLaw, returns_from_ratio
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -144,6 +144,6 @@ def test_difficulty_growth_too_small_for_the_penalty_is_refused():
 
 
 def test_growth_params_reading_is_stated_only_with_a_penalty():
-    assert GrowthParams().reading == ""
-    assert "r includes the penalty" in GrowthParams(parallel_penalty=0.4).reading
-    assert "on top" in GrowthParams(parallel_penalty=0.4, returns_to="effort").reading
+    assert ReturnsLaw().reading == ""
+    assert "r includes the penalty" in ReturnsLaw(parallel_penalty=0.4).reading
+    assert "on top" in ReturnsLaw(parallel_penalty=0.4, returns_to="effort").reading

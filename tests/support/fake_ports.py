@@ -9,7 +9,7 @@ import numpy as np
 
 from agents.identity import AgentId
 from agents.literature import Literature
-from agents.params import KernelParams, LiteratureParams, ResearcherParams, TrainingParams
+from agents.params import KernelParams, LiteratureParams, MeasuredKernelParams, ResearcherParams, TrainingParams
 from agents.ports.compute import ArrayTaskSource, JobHandle, JobListener
 from agents.ports.knowledge import Author, PaperBatch
 from agents.ports.training import GenerationPlan
@@ -58,7 +58,7 @@ class FakeSettings:
     researcher: ResearcherParams = field(default_factory=ResearcherParams)
     literature: LiteratureParams = field(default_factory=LiteratureParams)
     training: TrainingParams = field(default_factory=TrainingParams)
-    kernels: KernelParams = field(default_factory=KernelParams)
+    kernels: KernelParams = field(default_factory=MeasuredKernelParams)
     cluster: FakeShares = field(default_factory=FakeShares)
     run: FakeLimits = field(default_factory=FakeLimits)
 

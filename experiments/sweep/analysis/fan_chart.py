@@ -175,6 +175,7 @@ def _software_bounds(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
 def _closed_form_bounds(sweep: Sweep, grid: Floats) -> tuple[Floats, Floats]:
     """Return the bounds of the closed form at the points of the runs, which has no early end."""
     names = [name for name in parameters() if name.split("__")[0] in ("growth", "researcher", "cluster", "training")]
+    names.remove("cluster__background")  # a file that may be gone; the closed form has no other jobs
     rows = zip(*(sweep.runs[name].to_pylist() for name in names), strict=True)
     distinct = list(dict.fromkeys(rows))
     chosen = [distinct[at] for at in np.unique(np.linspace(0, len(distinct) - 1, MAX_CURVES).astype(int))]
@@ -190,11 +191,8 @@ def closed_form(values: dict[str, Any], doublings: int) -> tuple[list[float], li
 
     Work is infinitely divisible (sim.growth.unconstrained_curve). At a limit of growth the curve stays level.
     """
-    scenario = Scenario()
-    for name, value in values.items():
-        block, _, inner = name.partition("__")
-        changed = getattr(scenario, block).model_copy(update={inner: value})
-        scenario = scenario.model_copy(update={block: changed})
+    selected = Scenario().replace(growth__law=values["growth__law"])
+    scenario = selected.replace(**{name: value for name, value in values.items() if not selected.unread(name)})
     law, step = scenario.law(), scenario.training.gain_doublings
     days, levels = unconstrained_curve(law, *scenario.own_team, doublings, step, points=_POINTS_PER_DOUBLING)
     if levels[-1] < doublings:

@@ -32,7 +32,7 @@ def header_props(state: ViewState) -> dict[str, Any]:
 
 def scenario_changes(state: ViewState) -> list[dict[str, str]]:
     """Return the differences from the named scenario: on day 0, and since the branches of the chosen timeline."""
-    base = scenario_named(state.initial_scenario.name).canonical()
+    base = scenario_named(state.initial_scenario.name)
     found = [
         _describe_change(base, name, value, "") for name, value in differences(base, state.initial_scenario).items()
     ]
@@ -49,7 +49,7 @@ def _describe_change(before: Scenario, name: str, value: Any, since: str) -> dic
     label = fields()[name].label
     return {
         "name": name,
-        "text": f"{label} {_format_value(value)} ({_format_value(before.canonical().flat()[name])}){since}",
+        "text": f"{label} {_format_value(value)} ({_format_value(before.flat()[name])}){since}",
     }
 
 

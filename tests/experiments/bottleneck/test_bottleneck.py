@@ -152,7 +152,7 @@ def test_setting_along_the_path_scales_researchers_and_costs_by_s():
 def test_quasi_static_scenario_switches_growth_off():
     changed = steady_state_scenario(Scenario(), setting_at(Scenario(), 1.0, 0.0)).flat()
     assert changed["kernels__measurements"] == "none"
-    assert (changed["training__required"], changed["growth__papers_first_doubling"]) == (False, 1e12)
+    assert (changed["training__required"], changed["growth__law"]) == (False, "frozen")
 
 
 def test_balance_point_depends_on_s(measured):

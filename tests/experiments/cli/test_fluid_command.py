@@ -46,7 +46,10 @@ def test_run_fluid_twice_writes_equal_files(asara, tmp_path, name):
     ("arguments", "sentence"),
     [
         (["--engine", "fluids"], "'fluids' is not one of 'world', 'fluid'"),
-        (["--engine", "fluid", "--set", "researcher__timing=whole"], "the fluid engine takes 'poisson' or 'pooled'"),
+        (
+            ["--engine", "fluid", "--set", "researcher__timing=whole"],
+            "whole papers have no mean flow; allowed: 'poisson'",
+        ),
         (["--engine", "fluid", "--set", "training__gpus=5000"], "training__gpus = 5000 GPUs"),
     ],
 )
@@ -56,3 +59,28 @@ def test_run_fluid_of_an_unsupported_option_prints_one_sentence(asara, tmp_path,
     assert sentence in answer.err
     assert len(answer.err.splitlines()) == 1
     assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "lab", "--engine", "fluid", "--set", "researcher__timing=whole"],
+        ["sweep", "quick", "--engine", "fluid", "--set", "researcher__timing=whole", "--out", "folder"],
+        ["solve", "lab", "--for", "cluster__gpus", "--until", "10x=200", "--set", "researcher__timing=whole"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_command_refuses_what_the_fluid_engine_does_not_support(asara, arguments):
+    answer = asara(*arguments)
+    assert answer.code == 2
+    assert "whole papers have no mean flow; allowed: 'poisson' or 'pooled'" in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_frozen_software_is_named_in_the_answer(asara):
+    for engine in ("fluid", "world"):
+        answer = asara("run", "lab", "--engine", engine, "--until", 50, "--set", "growth__law=frozen", "--out", engine)
+        assert answer.code == 0
+        text = " ".join(answer.out.split())
+        assert "fizzle: software is frozen (growth__law = 'frozen'), so that it never doubles." in text
+        assert "What limits progress at the margin is undefined: software is frozen" in text

@@ -15,6 +15,7 @@ from experiments.estimation.report import Options, analyse_series
 from experiments.estimation.series import SeriesColumns, read
 from experiments.sweep import query
 from experiments.uncertainty.parsing import distribution
+from sim.events import PaperPublished
 from sim.runner import run
 from tests.support.shared_data import shared_file
 
@@ -358,11 +359,32 @@ def test_above_one_of_a_range_uses_a_lognormal_distribution() -> None:
 
 
 def test_backtest_world_keeps_its_team_and_follows_the_law() -> None:
-    scenario = backtest.scenario(0.8, 20.0, 100.0, 30.0)
-    ended = [run(scenario, seed) for seed in range(3)]
-    assert {each.researchers for each in ended} == {1}
+    ended = [run(backtest.scenario(100.0, 30.0), seed) for seed in range(3)]
+    law = backtest.growth_law(0.8, 20.0, 100.0, 30.0)
+    assert {(each.researchers, each.software_doublings) for each in ended} == {(1, 0)}
     for each in ended:
-        assert each.software_doublings == pytest.approx(0.8 * np.log2(50 / 20), abs=0.05)
+        published = [event for event in each.events if isinstance(event, PaperPublished)]
+        levels = backtest.software_levels(law, published)
+        assert len(levels) == 1 + len(published)
+        assert levels[-1] == pytest.approx(0.8 * np.log2(50 / 20), abs=0.05)
+
+
+def test_back_test_has_the_software_of_a_world_that_follows_the_law() -> None:
+    frozen = backtest.scenario(100.0, 30.0)
+    moving = frozen.replace(
+        growth__law="returns",
+        growth__r=0.8,
+        growth__calibrated_for=0,
+        growth__first_doubling_days=1000 / 30 * 20 * (2 ** (1 / 0.8) - 1),
+        training__gain=1e6,
+    )
+    papers = [
+        [event for event in run(scenario, 5).events if isinstance(event, PaperPublished)]
+        for scenario in (frozen, moving)
+    ]
+    assert [event.day for event in papers[0]] == [event.day for event in papers[1]]
+    levels = backtest.software_levels(backtest.growth_law(0.8, 20.0, 100.0, 30.0), papers[0])
+    assert levels[1:] == pytest.approx([event.discovered for event in papers[1]], rel=1e-12)
 
 
 def test_backtest_of_a_series_by_the_law_beats_naive_forecasts(tmp_path: Path) -> None:

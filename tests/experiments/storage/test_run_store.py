@@ -153,7 +153,7 @@ def test_workbook_of_a_run_has_its_summary_and_tables_and_equal_bytes(tmp_path):
     assert book.properties.created == book.properties.modified, "the workbook contains no time of writing"
     assert book.sheetnames == ["run", "doublings", "events", "jobs", "series"]
     rows = dict(book["run"].iter_rows(values_only=True))
-    assert (rows["day"], rows["seed"], rows["parameters.growth__r"]) == (90, 1, result.scenario.growth.r)
+    assert (rows["day"], rows["seed"], rows["parameters.growth__r"]) == (90, 1, result.scenario.flat()["growth__r"])
     series = list(book["series"].iter_rows(values_only=True))
     papers = series[0].index("papers")
     assert [row[papers] for row in series[1:]] == pytest.approx(result.series["papers"])

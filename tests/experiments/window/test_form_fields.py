@@ -97,7 +97,7 @@ INVALID_VALUES = [
     ("growth__r", "\x00", "a number from 0.01 to 100"),
     ("growth__r", "1,4", "a number from 0.01 to 100"),
     ("growth__limit_doublings", "1", "at least 2 doublings"),
-    ("growth__difficulty_growth", "2", "it is under growth__law = 'papers'"),
+    ("growth__difficulty_growth", "2", "it is read under growth__law = 'papers'"),
     ("researcher__initial", "1e15", "from 0 to 10,000,000 researchers"),
     ("researcher__timing", "sometimes", "one of poisson, pooled, whole"),
     ("cluster__queue", "esay", "did you mean 'easy'?"),
@@ -168,7 +168,7 @@ def test_form_with_unchanged_values_returns_the_base_scenario():
 def test_changed_law_resets_parameters_of_the_other_law():
     base = Scenario().replace(growth__r=2.0)
     papers = scenario_with_changes(base, {"growth__law": "papers"})
-    assert papers.growth.r == parameters()["growth__r"].default
+    assert papers.flat()["growth__r"] == parameters()["growth__r"].default
     assert differences(Scenario(), papers) == {"growth__law": "papers"}
     assert scenario_with_changes(papers, {"growth__law": "returns"}).growth.r == parameters()["growth__r"].default
 
@@ -178,7 +178,7 @@ def test_changed_law_resets_parameters_of_the_other_law():
 @examples(25)
 def test_differences_turn_one_scenario_into_another(base, other):
     changes = differences(base, other)
-    assert scenario_with_changes(base, changes).flat() == other.canonical().flat()
+    assert scenario_with_changes(base, changes).flat() == other.flat()
     assert not differences(other, other)
 
 

@@ -150,3 +150,9 @@ def test_limiting_factor_reports_duplicates(weight: float, says: str) -> None:
 def test_round_to_100_percent_adds_up_to_100(shares: list[float], rounded: list[int]) -> None:
     assert round_to_100_percent(shares) == rounded
     assert sum(rounded) == (100 if math.fsum(shares) else 0)
+
+
+def test_moment_margins_of_frozen_software_give_the_reason() -> None:
+    found = moment_margins(World(CROWDED.replace(growth__law="frozen"), 1).snapshot())
+    assert (found.limited_by, found.days) == ("", 0.0)
+    assert found.reason == "software is frozen (growth__law = 'frozen')"

@@ -33,7 +33,7 @@ CHANGEABLE = [name for name in parameters() if name not in FIXED_AT_START and no
 def links(draw):
     """Draw a link with a drawn scenario, and branches that change drawn parameters."""
     name = draw(st.sampled_from(shipped_scenarios()))
-    scenario = draw(small_scenarios(kernels__measurements="xeon-amx")).canonical()
+    scenario = draw(small_scenarios(kernels__measurements="xeon-amx"))
     turns, frame = [], 0
     for _ in range(draw(st.integers(0, 3))):
         frame += draw(st.integers(0, 1000))

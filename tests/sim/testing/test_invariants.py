@@ -9,22 +9,22 @@ import pytest
 from agents.ports.compute import JobHandle
 from agents.trainer import Trainer
 from hardware.cluster.queues import FirstComeFirstServed
-from sim.growth import GrowthParams, Law, law_from_params
+from sim.growth import Law, PapersLaw, ReturnsLaw, law_from_params
 from sim.lab_factory import LabFactory
 from sim.scenario.model import Scenario
 from sim.testing.invariants import check_law, check_queue, check_world
 from sim.world import World
 
-LAW = law_from_params(GrowthParams(), 256, 1 / 30)
+LAW = law_from_params(ReturnsLaw(), 256, 1 / 30)
 
 
 @pytest.mark.parametrize(
     "params",
     [
-        GrowthParams(),
-        GrowthParams(r=0.3, parallel_penalty=0.2),
-        GrowthParams(limit_doublings=8.0),
-        GrowthParams(law="papers", difficulty_growth=1.5),
+        ReturnsLaw(),
+        ReturnsLaw(r=0.3, parallel_penalty=0.2),
+        ReturnsLaw(limit_doublings=8.0),
+        PapersLaw(difficulty_growth=1.5),
     ],
 )
 def test_check_law_accepts_the_laws_of_asara(params):

@@ -1,0 +1,51 @@
+"""Test `sim.fluid.supports`: the reason why the equations cannot run a scenario, in one sentence."""
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from sim.fluid import fluid, supports
+from sim.scenario.model import Scenario, ScenarioError
+from sim.testing.invariants import small_scenarios
+from tests.support.properties import examples
+
+REFUSED = {
+    "whole papers": (
+        {"researcher__timing": "whole"},
+        "researcher__timing = 'whole' is not possible with the fluid engine, because whole papers have no mean flow",
+    ),
+    "target of day 0": ({"run__stop_at_researchers": 9.0}, "run__stop_at_researchers = 9 is reached by the 256"),
+    "training run": ({"training__gpus": 5000}, "training__gpus = 5000 GPUs, but a job for training can have at most"),
+    "failures": (
+        {"cluster__gpu_hours_between_failures": 0.001},
+        "cluster__gpu_hours_between_failures = 0.001 GPU-hours makes the first training run",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSED.values(), ids=REFUSED)
+def test_supports_of_a_scenario_without_equations_is_one_sentence(changes, reason):
+    scenario = Scenario().replace(**changes)
+    assert supports(scenario).startswith(reason)
+    assert "\n" not in supports(scenario)
+    with pytest.raises(ScenarioError) as caught:
+        fluid([Scenario(), scenario])
+    assert str(caught.value) == f"scenario 2 (lab): {supports(scenario)}"
+
+
+def test_supports_of_measurements_that_are_gone_names_them(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    kernels = Scenario().kernels.model_copy(update={"measurements": str(path)})
+    assert "mine.jsonl': cannot be read" in supports(Scenario().model_copy(update={"kernels": kernels}))
+
+
+@examples(40, HealthCheck.filter_too_much)
+@given(st.sampled_from(["returns", "papers", "frozen"]).flatmap(lambda law: small_scenarios(growth__law=law)))
+def test_supports_is_empty_exactly_if_the_engine_runs(scenario):
+    reason = supports(scenario)
+    try:
+        fluid([scenario])
+    except ScenarioError as error:
+        assert str(error) == reason
+    else:
+        assert reason == ""

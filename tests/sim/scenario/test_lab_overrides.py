@@ -1,0 +1,127 @@
+"""Test values of one lab: ``[labs.NAME.block]`` in files and ``NAME.block__name`` in changes. A run has one lab yet."""
+
+import pytest
+
+from sim.runner import run
+from sim.scenario.model import Scenario, ScenarioError
+
+FILE = """
+[cluster]
+gpus_per_node = 4
+
+[labs.alpha.cluster]
+gpus = 64
+
+[labs.alpha.growth]
+law = "papers"
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content):
+        path = tmp_path / "own.toml"
+        path.write_text(content)
+        return path
+
+    return write
+
+
+def test_lab_of_a_file_has_its_own_values_and_the_common_ones(write):
+    scenario = Scenario.load(write(FILE))
+    assert scenario.labs == ("alpha",)
+    assert scenario.overrides == (("alpha.cluster__gpus", 64), ("alpha.growth__law", "papers"))
+    seen = scenario.lab_scenario("alpha")
+    assert (seen.labs, seen.cluster.gpus, seen.cluster.gpus_per_node, seen.growth.law) == ((), 64, 4, "papers")
+    assert seen == Scenario(name="own").replace(cluster__gpus=64, cluster__gpus_per_node=4, growth__law="papers")
+
+
+def test_values_of_the_only_lab_are_those_of_the_run():
+    common = Scenario().replace(cluster__gpus=64, training__gpus=16, run__max_doublings=1)
+    own = Scenario().replace(**{"a.cluster__gpus": 64, "a.training__gpus": 16}, run__max_doublings=1)
+    assert own.flat() == common.flat() and own.digest() == common.digest()
+    assert run(own, 3).digest == run(common, 3).digest
+
+
+def test_lab_without_values_of_its_own_keeps_its_name(write):
+    scenario = Scenario.load(write("[labs.alpha]\n"))
+    assert (scenario.labs, scenario.overrides) == (("alpha",), ())
+    assert scenario.digest() == Scenario().digest()
+    assert scenario.replace(cluster__gpus=64).labs == ("alpha",)
+
+
+def test_scenario_without_labs_names_none():
+    assert Scenario().labs == ()
+    with pytest.raises(ScenarioError, match="no lab 'alpha', because the scenario names no labs"):
+        Scenario().lab_scenario("alpha")
+
+
+def test_second_change_of_a_lab_keeps_the_first():
+    scenario = Scenario().replace(**{"alpha.cluster__gpus": 64}).replace(**{"alpha.training__gpus": 4})
+    assert dict(scenario.overrides) == {"alpha.cluster__gpus": 64, "alpha.training__gpus": 4}
+    assert (scenario.cluster.gpus, scenario.training.gpus) == (64, 4)
+    assert scenario.replace(growth__r=2.0).cluster.gpus == 64
+
+
+def test_old_name_of_a_parameter_of_a_lab_is_translated():
+    with pytest.warns(FutureWarning, match=r"a\.cluster__sharing is deprecated; use a\.cluster__partitioning"):
+        scenario = Scenario().replace(**{"a.cluster__sharing": "priority"})
+    assert scenario.cluster.partitioning == "priority"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"alpha.cluster__gpu": 64}, "lab 'alpha': no parameter 'cluster__gpu'; did you mean 'cluster__gpus'?"),
+        ({"alpha.gpus": 64}, "lab 'alpha': no parameter 'gpus'; did you mean 'cluster__gpus'"),
+        ({"alpha.cluster__gpus": 0}, "lab 'alpha': cluster__gpus = 0 GPUs is out of bounds: from 1 to 1,000,000 GPUs"),
+        ({"alpha.growth__difficulty_growth": 2.0}, "lab 'alpha': growth__difficulty_growth is not read under"),
+        ({"alpha.run__horizon_days": 9.0}, "run__horizon_days is not a parameter of one lab ('alpha'); set it under"),
+        ({"alpha.cluster__gpus": 64, "cluster__gpus": 32}, "cluster__gpus is not read, because each lab has its own"),
+        ({"alpha.cluster__gpus": 64, "beta.cluster__gpus": 32}, "2 labs (alpha, beta) cannot run together yet"),
+        ({"al pha.cluster__gpus": 64}, "'al pha' is not allowed as the name of a lab"),
+        ({"alpha.cluster__gpus": 64, "growth__r": 0.0}, "growth__r = 0.0 doublings per doubling is out of bounds"),
+    ],
+)
+def test_bad_value_of_a_lab_is_one_sentence(changes, message):
+    with pytest.raises(ScenarioError) as caught:
+        Scenario().replace(**changes)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"alhpa.cluster__gpus": 32}, "no lab 'alhpa'; did you mean 'alpha'?"),
+        ({"beta.cluster__gpus": 32}, "2 labs (alpha, beta) cannot run together yet"),
+        (
+            {"cluster__gpus": 32},
+            "cluster__gpus is not read, because each lab has its own value; set alpha.",
+        ),
+        ({"growth__law": "papers"}, "lab 'alpha': growth__r is not read under growth__law = 'papers'"),
+    ],
+)
+def test_bad_change_of_a_scenario_with_a_lab_is_one_sentence(changes, message):
+    scenario = Scenario().replace(**{"alpha.cluster__gpus": 64, "alpha.growth__r": 2.0})
+    with pytest.raises(ScenarioError) as caught:
+        scenario.replace(**changes)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("labs = 3\n", "labs = 3 is not a table; allowed: tables such as [labs.NAME.cluster]"),
+        ("[labs]\nalpha = 3\n", "labs.alpha = 3 is not a table; allowed: tables such as [labs.alpha.cluster]"),
+        ("[labs.alpha]\ngpus = 3\n", "lab 'alpha': no parameter 'gpus'; did you mean 'cluster__gpus'"),
+        ("[labs.alpha.clusters]\ngpus = 3\n", "lab 'alpha': no parameter 'clusters__gpus'; did you mean"),
+        ("[labs.a.cluster]\ngpus = 64\n[labs.b]\n", "2 labs (a, b) cannot run together yet, because several labs come"),
+        ('[labs."a b"]\n', "'a b' is not allowed as the name of a lab"),
+    ],
+)
+def test_bad_labs_of_a_file_are_one_sentence(write, content, message):
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.load(write(content))
+    assert f"own.toml: {message}" in str(caught.value)
+    assert "\n" not in str(caught.value)
