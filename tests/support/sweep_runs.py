@@ -170,4 +170,5 @@ def command_for(function: Any, *arguments: object) -> list[str]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the background job of a script ignores it
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -15,19 +15,13 @@ from experiments.progress import OnProgress, Progress
 from experiments.run import actions
 from experiments.storage import run_store
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 SCENARIO = ["run", "toy-fizzle", "--seed", "1"]
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals of the keyboard, of a batch system, and of a closed terminal."""
-
-
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, even in the background job of a script, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def send(number: int) -> None:

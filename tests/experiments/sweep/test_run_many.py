@@ -83,6 +83,7 @@ def test_run_many_keeps_the_rows_of_failed_runs_on_request(monkeypatch):
         run_many(TOY, 3, workers=1)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_run_many_interrupted_leaves_no_worker(monkeypatch):
     @contextmanager
     def interrupting_progress() -> Iterator[object]:
