@@ -56,16 +56,20 @@ def show_progress(
 
 
 def run_progress(world: World) -> Progress:
-    """Return the progress of a run: the share of its time or of its doublings that is done, and the lab's state."""
-    from sim.reporters import REPORTERS, gpus_idle  # noqa: PLC0415 - only a run loads the simulator
+    """Return the progress of a run at the end of a frame: the share of its time or doublings, and the lab's state.
 
+
+    GPUs and waiting jobs are those that the frame recorded, so that nothing is counted again.
+    """
     lab, limits = world.lab, world.scenario.run
     gpus = lab.compute.datacenter.capacity
-    queue = sum(REPORTERS[f"{use}_waiting"](lab) for use in ("experiments", "training"))
+    recorded = world.datacollector.model_vars
+    idle = recorded["gpus_idle"][-1]
+    queue = recorded["experiments_waiting"][-1] + recorded["training_waiting"][-1]
     text = (
         f"day {world.now:,.0f} · {lab.knowledge.doublings} doublings · "
         f"{lab.workforce.active_researchers:,} researchers · "
-        f"{gpus - gpus_idle(lab):,}/{gpus:,} GPUs busy · {queue:,} jobs queued"
+        f"{gpus - idle:,}/{gpus:,} GPUs busy · {queue:,} jobs queued"
     )
     done = max(world.now / limits.horizon_days, lab.knowledge.doublings / limits.max_doublings)
     return Progress(done, 1.0, text, detail=f"at most {limits.horizon_days:,.0f} days")

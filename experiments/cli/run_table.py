@@ -53,9 +53,10 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
         f"{format_number(result.researchers)} researchers, "
         f"{format_number(result.papers)} papers."
     )
-    print_text(result.margins.sentence)
-    if result.margins.training_sentence:
-        print_text(result.margins.training_sentence)
+    margins = result.margins
+    print_text(margins.sentence)
+    if margins.training_sentence:
+        print_text(margins.training_sentence)
     shares = ", ".join(f"{TIME_SHARE_LABELS[part]} {share:.0%}" for part, share in result.time_shares.items())
     print_text(f"Researchers' time: {shares}.")
     if duplicates := _describe_duplicates(result):

@@ -13,7 +13,6 @@ from experiments.errors import InputError
 from experiments.window.default_link import set_default
 from experiments.window.permalink import Link
 from experiments.window.server import LOOPBACK, create_server, open_socket
-from experiments.window.timeline import release_world
 from sim.scenario.model import Scenario
 from sim.world import World
 
@@ -44,7 +43,7 @@ def serve_page(scenario: str, settings: Sequence[str], seed: int, host: str, por
 def checked_link(scenario: str, settings: Sequence[str], seed: int) -> tuple[Link, Scenario]:
     """Return the link of the request and its scenario without changes, after a test that the World can be built."""
     base, chosen = load_scenario(scenario, []), load_scenario(scenario, settings)
-    release_world(World(chosen, seed))
+    World(chosen, seed).close()
     return Link(chosen.name, chosen, seed), base
 
 

@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from experiments.window.timeline import release_world
 from hardware.cluster.params import ClusterParams
 from hardware.datacenter import SHARED, inference_gpus, pool_sizes
 from sim import reporters
@@ -71,7 +70,7 @@ def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False)
         path = _SoftwarePath(base, stop)
         path.run(path.start + 1.0, MAX_DAYS, MAX_EVENTS)
     finally:
-        release_world(base)
+        base.close()
     gain = path.gained
     if gain < MIN_GAIN:
         return MomentMargins(
@@ -126,11 +125,11 @@ def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
             path = _SoftwarePath(more, base.stop)
             path.run(base.start + base.gained, 2 * base.days, 3 * MAX_EVENTS)
         finally:
-            release_world(more)
+            more.close()
     except ScenarioError:
         return 0.0
     finally:
-        release_world(world)
+        world.close()
     days = path.day_of(base.gained)
     return math.log(base.day_of(base.gained) / days) / math.log(factor)
 
@@ -155,7 +154,7 @@ def _restored_world(snapshot: Snapshot) -> World:
     except ScenarioError:
         return world
     finally:
-        release_world(world)
+        world.close()
 
 
 class _SoftwarePath:

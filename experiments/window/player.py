@@ -16,7 +16,6 @@ from experiments.window.timeline import (
     TimelineView,
     count_records,
     reached_in_known_frames,
-    release_world,
 )
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
@@ -239,7 +238,7 @@ class RunPlayer:
     def close(self) -> None:
         """Release the world; later moves and questions raise ScenarioError."""
         if not self._is_closed:
-            release_world(self._world)
+            self._world.close()
             del self._world  # a page may hold the closed player for a while, and must not hold a world
         self._is_closed = True
 
@@ -283,7 +282,7 @@ class RunPlayer:
             return question(self._world)
         finally:
             if needs_second_world:
-                release_world(self._world)
+                self._world.close()
                 self._world, self._world_events, self._world_timeline = live
 
     # Execution of a move
@@ -412,7 +411,7 @@ class RunPlayer:
     def _reset(self, scenario: Scenario | None, seed: int | None) -> str:
         world = World(scenario or self._timelines[0].scenario, self.seed if seed is None else seed)
         self._earlier_run = self._save_run()
-        release_world(self._world)
+        self._world.close()
         self._start_with(world)
         return "Day 0."
 
@@ -513,7 +512,7 @@ class RunPlayer:
         self._adopt_world(owner.restore_world(frame), owner)
 
     def _adopt_world(self, world: World, home: Timeline) -> None:
-        release_world(self._world)
+        self._world.close()
         self._world, self._world_events, self._world_timeline = world, 0, home
 
 

@@ -242,11 +242,6 @@ def count_records(world: World) -> int:
     return len(world.ledger) + len(world.lab.compute.datacenter.records)
 
 
-def release_world(world: World) -> None:
-    """Release a world that is no longer used."""
-    world.close()
-
-
 def _bookmarks_in(events: list[ledger.Event]) -> Iterator[Bookmark]:
     for event in events:
         if isinstance(event, ledger.SoftwareDoubled):
