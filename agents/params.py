@@ -163,3 +163,23 @@ class KernelParams(
     """The gain over the deployed kernels for which new ones are deployed; the last deployment, of the best that was
     measured, may gain less. Source: our choice; the least gain that our
     measurements call one, 2%."""
+
+
+class PolicyParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Parameters of the lab's policy: how it divides its GPUs between inference, experiments and training."""
+
+    name: Annotated[Literal["fixed", "adaptive"], "name"] = "fixed"
+    """Policy of the lab. `fixed`: `cluster__inference_share` and `cluster__training_share` hold for the whole run.
+    `adaptive`: they hold on day 0, and at each review GPUs move to the use with the higher marginal output. Source:
+    ours; `fixed` is the simplest assumption."""
+    review_days: Annotated[float, Interval(ge=0.1, le=10_000), "days"] = 2.0
+    """Time between two reviews of the division. Read if `name` is adaptive. Source: ours; an experiment takes about a
+    day, and few labs would move GPUs more often."""
+    step_share: Annotated[float, Interval(ge=0.001, le=0.5), "share"] = 0.03
+    """Share of all GPUs that move at one review, rounded to whole nodes, at least one. Read if `name` is adaptive.
+    Source: ours; at most 45% of the GPUs then move within a month."""
+    hysteresis: Annotated[float, Interval(ge=0, le=100), "share"] = 0.25
+    """Excess of the higher marginal output over the lower, relative to the lower, above which GPUs move. Read if `name`
+    is adaptive. Source: ours; it exceeds the noise of one period in the bundled labs."""

@@ -107,8 +107,8 @@ def fluid(scenarios: Sequence[Scenario], steps_per_doubling: int = STEPS_PER_DOU
     """Run scenarios with the fluid engine. They may differ in every parameter, and do not affect each other.
 
     ``steps_per_doubling`` is the smallest number of steps per doubling; the discretization error falls with its square.
-    Raises ScenarioError for ``whole`` papers, and for a scenario whose jobs do not fit its cluster. Raises ValueError
-    without scenarios.
+    Raises ScenarioError for ``whole`` papers, for a policy other than `fixed`, and for a scenario whose jobs do not fit
+    its cluster. Raises ValueError without scenarios.
     """
     if not scenarios:
         raise ValueError("there are no scenarios; allowed: one or more. Pass a list of scenarios")

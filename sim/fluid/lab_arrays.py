@@ -147,7 +147,8 @@ def lab_arrays(scenarios: Sequence[Scenario]) -> LabArrays:
     """Return the arrays of some scenarios.
 
     Raises ScenarioError for a scenario whose jobs do not fit its cluster, and for whole papers, which have no mean
-    flow. The message contains the number and name of the scenario if there are several.
+    flow. It does so too for a policy that changes the division of the GPUs. The message contains the number and name
+    of the scenario if there are several.
     """
     measured = _calibration_reader(scenarios)
     rows = []
@@ -167,6 +168,10 @@ def _lab_columns(scenario: Scenario) -> dict[str, Any]:
     if scenario.researcher.timing == "whole":
         raise ScenarioError(
             "researcher__timing = 'whole' has no mean that flows: the fluid engine takes 'poisson' or 'pooled'"
+        )
+    if scenario.policy.name != "fixed":
+        raise ScenarioError(
+            f"policy__name = '{scenario.policy.name}' divides the GPUs during the run: the fluid engine takes 'fixed'"
         )
     check_researcher_target(scenario)
     return (

@@ -13,7 +13,7 @@ from annotated_types import Interval
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agents.params import KernelParams, LiteratureParams, ResearcherParams, TrainingParams
+from agents.params import KernelParams, LiteratureParams, PolicyParams, ResearcherParams, TrainingParams
 from hardware.cluster.params import ClusterParams
 from sim.growth import GrowthParams
 
@@ -62,6 +62,7 @@ class ScenarioValues(BaseModel, frozen=True, extra="forbid"):
     cluster: ClusterParams = ClusterParams()
     training: TrainingParams = TrainingParams()
     kernels: KernelParams = KernelParams()
+    policy: PolicyParams = PolicyParams()
     run: RunParams = RunParams()
 
 

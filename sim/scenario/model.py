@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ValidationError
 
-from agents.params import UNCALIBRATED, KernelParams
+from agents.params import UNCALIBRATED, KernelParams, PolicyParams
 from hardware.datacenter import inference_gpus
 from sim.background import BackgroundLoad, background_load, digest_of_background
 from sim.growth import DAYS_PER_MONTH, Law, law_from_params
@@ -216,7 +216,9 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         kernels = self.kernels
         if kernels.measurements == UNCALIBRATED:
             kernels = KernelParams(measurements=UNCALIBRATED)
-        return self.model_copy(update={"growth": self.growth.model_copy(update=defaults), "kernels": kernels})
+        policy = PolicyParams() if self.policy.name == "fixed" else self.policy
+        blocks = {"growth": self.growth.model_copy(update=defaults), "kernels": kernels, "policy": policy}
+        return self.model_copy(update=blocks)
 
     def flat(self) -> dict[str, Any]:
         """Return every parameter by its flat name, in a fixed order."""
@@ -233,6 +235,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if measured:
             del content["kernels__measurements"]
         logged = load_background(self.cluster, digest_of_background)
+        if self.policy.name == "fixed":  # a policy that reads no parameter of its block adds nothing
+            content = {name: value for name, value in content.items() if not name.startswith("policy__")}
         if logged:
             del content["cluster__background"]
             content["digest of cluster__background"] = logged
