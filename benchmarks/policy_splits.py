@@ -1,9 +1,9 @@
-"""Compare the adaptive policy with the best fixed division of the GPUs: about two minutes of one core.
+"""Compare the adaptive policy with the best fixed division of the GPUs: about four minutes of one core.
 
 Prints a table with one row per lab and horizon. Each mean is over 8 seeds.
 """
 
-from experiments.policy.fixed_splits import COMPARED_LABS, compare_with_fixed_splits
+from experiments.policy.fixed_splits import COMPARED_LABS, compare_with_fixed_splits, software_at_end
 from sim.scenario.model import Scenario
 
 SEEDS = range(8)
@@ -20,7 +20,7 @@ def main() -> None:
             scenario = Scenario.load(name).replace(run__horizon_days=horizon, run__max_doublings=30)
             found = compare_with_fixed_splits(scenario, SEEDS)
             unmanaged, fixed, adaptive = (
-                sum(values) / len(values) for values in (found.unmanaged, found.fixed, found.adaptive)
+                sum(values) / len(values) for values in (software_at_end(scenario, SEEDS), found.fixed, found.adaptive)
             )
             best = f"{fixed:.2f} ({found.best.inference:.2f}, {found.best.training:.2f})"
             print(

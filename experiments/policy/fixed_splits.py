@@ -37,8 +37,6 @@ class SplitComparison(NamedTuple):
     """Discovered software under the best fixed division [doublings]."""
     adaptive: list[float]
     """Discovered software under the adaptive policy [doublings]."""
-    unmanaged: list[float]
-    """Discovered software under the division of the scenario [doublings]."""
 
     @property
     def ratio(self) -> float:
@@ -74,17 +72,16 @@ def compare_with_fixed_splits(
     The equations rank all divisions. The World runs the first ``verified`` of them, and the best mean counts.
     """
     candidates = search_fixed_splits(scenario, parts)[:verified]
-    runs = {split: _software(_divided(scenario, split), seeds) for split in candidates}
+    runs = {split: software_at_end(_divided(scenario, split), seeds) for split in candidates}
     best = max(runs, key=lambda split: float(np.mean(runs[split])))
-    adaptive = _software(scenario.replace(policy__name="adaptive"), seeds)
-    return SplitComparison(best, runs[best], adaptive, _software(scenario, seeds))
+    return SplitComparison(best, runs[best], software_at_end(scenario.replace(policy__name="adaptive"), seeds))
 
 
 def _divided(scenario: Scenario, split: FixedSplit) -> Scenario:
     return scenario.replace(cluster__inference_share=split.inference, cluster__training_share=split.training)
 
 
-def _software(scenario: Scenario, seeds: Sequence[int]) -> list[float]:
+def software_at_end(scenario: Scenario, seeds: Sequence[int]) -> list[float]:
     """Return discovered software at the end of the run for each seed [doublings]."""
     coarse = scenario.replace(run__sample_days=scenario.run.horizon_days)
     return [run(coarse, seed).software_doublings for seed in seeds]

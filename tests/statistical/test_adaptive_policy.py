@@ -2,10 +2,10 @@
 
 import pytest
 
-from experiments.policy.fixed_splits import COMPARED_LABS, compare_with_fixed_splits
+from experiments.policy.fixed_splits import COMPARED_LABS, compare_with_fixed_splits, software_at_end
 from sim.scenario.model import Scenario
 
-SEEDS = range(6)
+SEEDS = range(5)
 LEAST_SHARE = 0.95
 """Share of the software of the best fixed division that the adaptive policy reaches at least."""
 CONFIDENCE = 0.998
@@ -14,7 +14,7 @@ CONFIDENCE = 0.998
 
 @pytest.mark.parametrize("name", COMPARED_LABS)
 def test_adaptive_policy_reaches_95_percent_of_the_best_fixed_division(name):
-    """Discovered software on day 365, 6 paired seeds: the lower end of the 99.8% interval is above 95%.
+    """Discovered software on day 365, 5 paired seeds: the lower end of the 99.8% interval is above 95%.
 
     A policy that reaches less than 95% passes with at most 0.1% per lab. The seeds are fixed. The shipped division,
     which is fixed too, fails in two of the three labs (test below).
@@ -26,7 +26,8 @@ def test_adaptive_policy_reaches_95_percent_of_the_best_fixed_division(name):
 
 @pytest.mark.parametrize("name", ["lab", "lab-fixed-experiments"])
 def test_shipped_division_does_not_reach_95_percent(name):
+    """Discovered software on day 180, 5 paired seeds: the upper end of the 99.8% interval is below 95%."""
     scenario = Scenario.load(name).replace(run__horizon_days=180.0, run__max_doublings=30)
-    found = compare_with_fixed_splits(scenario, range(3), verified=1)
-    unmanaged = found._replace(adaptive=found.unmanaged)
-    assert unmanaged.excess(LEAST_SHARE, 0.9).high < 0
+    found = compare_with_fixed_splits(scenario, SEEDS, verified=1)
+    shipped = found._replace(adaptive=software_at_end(scenario, SEEDS))
+    assert shipped.excess(LEAST_SHARE, CONFIDENCE).high < 0

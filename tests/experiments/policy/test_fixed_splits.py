@@ -20,11 +20,11 @@ def test_search_ranks_every_division_that_gives_each_use_gpus():
 def test_comparison_takes_the_best_verified_division():
     found = compare_with_fixed_splits(LAB, range(2), verified=2, parts=5)
     assert found.best in search_fixed_splits(LAB, 5)[:2]
-    assert len(found.fixed) == len(found.adaptive) == len(found.unmanaged) == 2
+    assert len(found.fixed) == len(found.adaptive) == 2
 
 
 def test_excess_is_paired_by_seed():
-    found = SplitComparison(FixedSplit(0.5, 0.25, 2.0), [2.0, 4.0, 3.0], [2.0, 3.9, 2.95], [0.0, 0.0, 0.0])
+    found = SplitComparison(FixedSplit(0.5, 0.25, 2.0), [2.0, 4.0, 3.0], [2.0, 3.9, 2.95])
     assert found.excess(0.95, 0.98).mean == pytest.approx((0.1 + 0.1 + 0.1) / 3)
     assert found.excess(0.95, 0.98).low == pytest.approx(0.1)
     assert found.ratio == pytest.approx(8.85 / 9)
