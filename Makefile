@@ -98,7 +98,7 @@ TORCH := torch==2.13.0
 TORCH_NEEDS := filelock fsspec jinja2 networkx sympy typing-extensions
 
 lock: $(READY)  ## renew requirements.lock from pyproject.toml
-	printf '%s\n' $(TORCH_NEEDS) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra dask --extra llm --extra triton --extra viz \
+	printf '%s\n' $(TORCH_NEEDS) | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra dask --extra llm --extra policy --extra triton --extra viz \
 		--no-header --upgrade pyproject.toml - --output-file requirements.lock
 	echo "$(TORCH)" >> requirements.lock
 

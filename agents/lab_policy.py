@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from agents.generations import LEVEL_TOLERANCE, plan_generation
 from agents.ports.bundles import PolicyPorts
+from agents.ports.measurements import LabMeasurements
 from agents.ports.training import GenerationPlan
 
 
@@ -26,8 +27,23 @@ class LabPolicy:
     def __init__(self, ports: PolicyPorts) -> None:
         self.cluster, self.settings = ports
 
+    @property
+    def review_days(self) -> float:
+        """Time to the next review [days]; 0 for a policy without reviews."""
+        return 0.0
+
+    def review(self, measured: LabMeasurements) -> None:
+        """Change decisions by the measurements since the last review. The lab then carries out the present ones."""
+
+    def continues_on_more_gpus(self, gpus: int, largest: int) -> bool:
+        """Return whether a training run on ``gpus`` moves to a pool that now allows ``largest`` GPUs, a larger number.
+
+        The run stops at a checkpoint and continues on the GPUs of :meth:`gpus_of_run`.
+        """
+        return False
+
     def gpu_split(self) -> GpuSplit:
-        """Return the division of the GPUs; the lab asks after each deployment of software or kernels.
+        """Return the division of the GPUs; the lab reads it after each review and each deployment.
 
         On day 0 the scenario divides the GPUs.
         """

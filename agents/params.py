@@ -214,3 +214,36 @@ class NoKernels(
 
 KernelParams = MeasuredKernelParams | NoKernels
 """Parameters of the kernels of attention; `measurements` selects the class."""
+
+
+class FixedPolicyParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Choose the policy that never moves a GPU."""
+
+    name: Annotated[Literal["fixed"], "name"] = "fixed"
+    """Policy of the lab: how it divides its GPUs between inference, experiments and training. `fixed`:
+    `cluster__inference_share` and `cluster__training_share` hold for the whole run. `adaptive`: they hold on day 0,
+    and at each review GPUs move to the use with the higher marginal output. Source: ours; `fixed` is the simplest
+    assumption."""
+
+
+class AdaptivePolicyParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Parameters of the policy that moves GPUs to the use with the higher marginal output."""
+
+    name: Annotated[Literal["adaptive"], "name"] = "adaptive"
+    review_days: Annotated[float, Interval(ge=0.1, le=10_000), "days"] = 2.0
+    """Time between two reviews of the division. Source: ours; an experiment takes about a day, and few labs would move
+    GPUs more often."""
+    step_share: Annotated[float, Interval(ge=0.001, le=0.5), "share"] = 0.03
+    """Share of all GPUs that move at one review, rounded to whole nodes, at least one. Source: ours; at most 45% of the
+    GPUs then move within a month."""
+    hysteresis: Annotated[float, Interval(ge=0, le=100), "share"] = 0.25
+    """Excess of the higher marginal output over the lower, relative to the lower, above which GPUs move. Source: ours;
+    it exceeds the noise of one period in the bundled labs."""
+
+
+PolicyParams = FixedPolicyParams | AdaptivePolicyParams
+"""Parameters of the lab's policy; `name` selects the class."""

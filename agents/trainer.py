@@ -76,6 +76,15 @@ class Trainer(LabAgent):
         """Job of the present training run; None without a run."""
         return self._run
 
+    @property
+    def run_days(self) -> float:
+        """Length of the present training run, or of the next one, without failures [days]; 0 if none is needed."""
+        if not self.settings.training.required:
+            return 0.0
+        if self._run is None:
+            return self._length()
+        return float(self._one_gpu_days / self._run.gpus**self.settings.training.scaling)
+
     def interrupt(self) -> None:
         """Stop the present run at its checkpoint; :meth:`resume` continues it."""
         run, self._run = self._run, None

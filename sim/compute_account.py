@@ -14,6 +14,7 @@ from hardware.uses import Use
 from sim.clock import Clock
 from sim.feasibility import check_failure_rate, check_jobs_end, check_jobs_fit, fastest_run_gpus, training_gpus
 from sim.lab_settings import LabSettings
+from sim.scenario.model import Scenario
 from sim.time_weighted import TimeWeighted
 
 
@@ -90,8 +91,9 @@ class ComputeAccount:
 
     def fastest_training_gpus(self, one_gpu_days: float) -> int:
         """Return the number of GPUs, within its limits, on which a training run ends soonest."""
-        most = training_gpus(self._settings.scenario, self.datacenter)
-        return int(fastest_run_gpus(self._settings.scenario, most, one_gpu_days / self.work_rate))
+        scenario = self._present_scenario()
+        most = training_gpus(scenario, self.datacenter)
+        return int(fastest_run_gpus(scenario, most, one_gpu_days / self.work_rate))
 
     def jobs_waiting(self, use: str) -> int:
         """Return the number of jobs of a use that wait for GPUs."""
@@ -114,10 +116,15 @@ class ComputeAccount:
 
     def check_feasibility(self) -> None:
         """Raise ScenarioError if the cluster cannot run the jobs of the scenario."""
-        scenario = self._settings.scenario
+        scenario = self._present_scenario()
         check_jobs_fit(scenario, self.datacenter)
         check_jobs_end(scenario, self.datacenter)
         check_failure_rate(scenario)
+
+    def _present_scenario(self) -> Scenario:
+        """Return the scenario with the present cluster, which the policy may divide in another way."""
+        scenario, cluster = self._settings.scenario, self.datacenter.params
+        return scenario if scenario.cluster is cluster else scenario.model_copy(update={"cluster": cluster})
 
     def record_capacities(self) -> None:
         """Record the number of GPUs of the cluster and of each use from now on."""

@@ -106,6 +106,18 @@ class KernelsDeployed(NamedTuple):
     """Work of the cluster per day, relative to day 0."""
 
 
+class GpusDivided(NamedTuple):
+    """The policy of the lab divided the GPUs in another way."""
+
+    day: float
+    inference: int
+    """GPUs for inference."""
+    experiment: int
+    """GPUs for experiments."""
+    training: int
+    """GPUs for training."""
+
+
 class BackgroundLoaded(NamedTuple):
     """A job log was loaded; its jobs share the GPUs for experiments."""
 
@@ -164,6 +176,7 @@ Event = (
     | CohortFormed
     | KernelCurveLoaded
     | KernelsDeployed
+    | GpusDivided
     | BackgroundLoaded
     | RunEnded
 )

@@ -23,6 +23,7 @@ FIXED_AT_START = (
     "kernels__workload",
     "cluster__background",
     "cluster__background_gpus",
+    "policy__name",
 )
 """Parameters that a branch cannot change, because they determine how the world is built."""
 
@@ -64,12 +65,15 @@ def check_resumable(ending: RunEnded, new: Scenario, day: float, doublings: int,
 def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trainer) -> None:
     """Apply the new cluster; a training run that is too large for it continues on fewer GPUs.
 
-    Raises ScenarioError if another job could never start again.
+    A run continues on more GPUs if its policy wants that. Raises ScenarioError if another job could never start again.
     """
     run = trainer.run
     sizes = pool_sizes(cluster)
     pool = sizes.get(SHARED) or sizes.get(Use.TRAINING, 0)
-    interrupted = run is not None and 0 < largest_gang(cluster.placement, pool, cluster.gpus_per_node) < run.gpus
+    largest = largest_gang(cluster.placement, pool, cluster.gpus_per_node)
+    too_large = run is not None and 0 < largest < run.gpus
+    extends = run is not None and largest > run.gpus and trainer.policy.continues_on_more_gpus(run.gpus, largest)
+    interrupted = too_large or extends
     if interrupted:
         trainer.interrupt()
     try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import mesa
+from simpy import Event as ClockEvent
 
 from agents.identity import AgentId
 from agents.lab_policy import GpuSplit
@@ -14,6 +15,7 @@ from agents.team import TeamState
 from agents.workforce import Workforce, class_without_cohort
 from hardware.cluster.params import ClusterParams
 from hardware.datacenter import inference_gpus
+from hardware.uses import Use
 from sim import events
 from sim.background import BackgroundJobs
 from sim.clock import Clock
@@ -25,7 +27,8 @@ from sim.inference_capacity import InferenceCapacity
 from sim.interventions import cancel_training, change_cluster, check_change
 from sim.kernel_calibration import MeasuredKernels
 from sim.knowledge import LabKnowledge
-from sim.lab_factory import LabFactory
+from sim.lab_factory import POLICIES, LabFactory
+from sim.lab_measurements import LabMeter, gpus_by_use
 from sim.lab_settings import LabSettings
 from sim.random_streams import LabStreams, RandomStreams
 from sim.scenario.model import Scenario, ScenarioError, TeamSize
@@ -80,12 +83,13 @@ class Lab:
         self._clock = run.clock
         self._ledger = run.ledger
         self._end = run.end
-        largest = calibration.largest_work_rate(scenario.kernels.attention_share)
+        largest = calibration.largest_work_rate(scenario.kernels.attention_share) * _largest_inference_growth(scenario)
         check_population_size(scenario, largest, own_class=class_without_cohort(make.researcher, make.cohort))
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
         self.compute = ComputeAccount(run.clock, streams, self.settings)
-        self.policy = make.policy(PolicyPorts(self.compute, self.settings))
+        policy = make.policy or POLICIES[scenario.policy.name]
+        self.policy = policy(PolicyPorts(self.compute, self.settings))
         self.knowledge = LabKnowledge(
             name,
             run.clock,
@@ -131,6 +135,12 @@ class Lab:
         self.background = self._start_background()
         """Jobs of other users; None if the scenario has no background load."""
         self.hosting = InferenceCapacity(self.compute.datacenter, self.own_team.researchers, self._on_inference_changed)
+        load = self.background.load if self.background is not None else None
+        self.meter = LabMeter(self.settings, self.compute, self.workforce, self.knowledge, self.training, load)
+        """Measurements since the latest review of the policy."""
+        self._review_due = self._reviewed = False
+        """Whether a review is due in this instant; whether one took place, after which a training run may be due."""
+        self._schedule_review()
 
     @property
     def now(self) -> float:
@@ -158,14 +168,16 @@ class Lab:
     @property
     def is_unsettled(self) -> bool:
         """Whether an inbox is not empty."""
-        return self._capacity_changed or bool(self.knowledge.publications or self.deployments.inbox)
+        return self._capacity_changed or self._reviewed or bool(self.knowledge.publications or self.deployments.inbox)
 
     @property
     def full_inbox(self) -> str:
         """Name of an inbox that is not empty."""
         if self.knowledge.publications:
             return "publications"
-        return "deployments" if self.deployments.inbox else "capacity"
+        if self.deployments.inbox:
+            return "deployments"
+        return "reviews" if self._reviewed else "capacity"
 
     def count_publications(self) -> None:
         """Count papers up to the next step of software."""
@@ -174,6 +186,7 @@ class Lab:
 
     def update_software(self) -> None:
         """Record doublings, put new software and kernels into use, and start training runs that are due."""
+        self._reviewed = False
         self.knowledge.record_doublings()
         inbox = self.deployments.inbox
         while True:
@@ -185,12 +198,17 @@ class Lab:
                 return
 
     def divide_gpus(self) -> None:
-        """Divide the GPUs again after a deployment, if the policy wants another division."""
-        if self._deployed:
+        """Let the policy review its decisions if that is due; divide the GPUs again if it wants another division.
+
+        The division is compared after a deployment and after a review.
+        """
+        if self._review_due:
+            self._review_due, self._reviewed = False, True
+            self.policy.review(self.meter.measure(self.now))
+            self._schedule_review()
+        if self._deployed or self._reviewed:
             self._deployed = False
-            if self.policy.gpu_split() != self._present_split():
-                self._change_cluster()
-                self.compute.check_feasibility()
+            self.apply_gpu_split()
 
     def update_workforce(self) -> None:
         """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs.
@@ -229,6 +247,24 @@ class Lab:
 
     # --- Division of the GPUs ----------------------------------------------------------------------------
 
+    def apply_gpu_split(self) -> None:
+        """Divide the GPUs as the policy decides now. Raises ScenarioError if a job could never start."""
+        if self.policy.gpu_split() != self._present_split():
+            self._change_cluster()
+            self.compute.check_feasibility()
+            gpus = gpus_by_use(self.compute.datacenter)
+            self._ledger.append(
+                events.GpusDivided(self.now, gpus[Use.INFERENCE], gpus[Use.EXPERIMENT], gpus[Use.TRAINING])
+            )
+
+    def _schedule_review(self) -> None:
+        if self.policy.review_days > 0:
+            self._clock.after_in_background(self.policy.review_days, self._on_review_due)
+
+    def _on_review_due(self, _: ClockEvent) -> None:
+        self._review_due = True
+        self._clock.request_settlement()
+
     def _present_split(self) -> GpuSplit:
         params = self.compute.datacenter.params
         return GpuSplit(params.inference_share, params.training_share)
@@ -251,6 +287,7 @@ class Lab:
         """
         check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
         growth = inference_gpus(scenario.cluster) / max(1, self.hosting.gpus_at_start)
+        growth *= _largest_inference_growth(scenario)
         largest = growth * self.calibration.largest_work_rate(scenario.kernels.attention_share)
         check_population_size(scenario, largest, self.own_team.researchers, self.workforce.without_cohort)
         self.workforce.publish_pooled_work()
@@ -291,3 +328,8 @@ class Lab:
                 events.KernelsDeployed(self.now, engineer.candidates, engineer.speedup, self.compute.work_rate)
             )
         engineer.schedule_next()
+
+
+def _largest_inference_growth(scenario: Scenario) -> float:
+    """Return the factor by which the policy of a scenario can raise the inference GPUs."""
+    return 1.0 if scenario.policy.name == "fixed" else scenario.cluster.gpus / max(1, inference_gpus(scenario.cluster))

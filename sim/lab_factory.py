@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agents.adaptive_policy import AdaptivePolicy
 from agents.cohort.cohort import Cohort
 from agents.kernel_engineer import KernelEngineer
 from agents.lab_policy import LabPolicy
 from agents.researcher import Researcher
 from agents.trainer import Trainer
 from sim.growth import Law
+
+POLICIES: dict[str, type[LabPolicy]] = {"fixed": LabPolicy, "adaptive": AdaptivePolicy}
+"""Classes of the lab's decisions by `policy__name`."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class LabFactory:
     """Class of the trainer."""
     kernel_engineer: type[KernelEngineer] = KernelEngineer
     """Class of the kernel engineer."""
-    policy: type[LabPolicy] = LabPolicy
-    """Class of the lab's decisions."""
+    policy: type[LabPolicy] | None = None
+    """Class of the lab's decisions; None for that of `policy__name`."""
     law: Callable[[Law], Law] | None = None
     """Function that returns the growth law of the lab, given that of the scenario. It is called on day 0, and again
     with the lab's own team when a branch changes the growth. None for the law of the scenario."""
@@ -38,4 +42,5 @@ class LabFactory:
     @property
     def is_standard(self) -> bool:
         """Whether all parts are those of asara, so that the scenario determines the growth of software."""
-        return self == LabFactory(cohort=Cohort if self.cohort is Cohort else None)
+        policy = None if self.policy in POLICIES.values() else self.policy
+        return replace(self, policy=policy) == LabFactory(cohort=Cohort if self.cohort is Cohort else None)

@@ -20,5 +20,6 @@ class LabSettings:
         self.literature = scenario.literature
         self.training = scenario.training
         self.kernels = scenario.kernels
+        self.policy = scenario.policy
         self.cluster = scenario.cluster
         self.run = scenario.run

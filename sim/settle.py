@@ -32,7 +32,7 @@ REPEATED_STAGES: Final = (
 
 1. Publications are counted up to the next step of software.
 2. Doublings are recorded, software and kernels are deployed, and training runs start.
-3. The policy divides the GPUs.
+3. The policy reviews its decisions if that is due, and divides the GPUs.
 4. When all papers are counted, the number of active researchers changes.
 """
 

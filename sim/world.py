@@ -164,6 +164,18 @@ class World(mesa.Model):
         copy._apply_scenario(copy.scenario.replace(**changes))
         return copy
 
+    def apply_decisions(self) -> None:
+        """Carry out the present decisions of the labs' policies, after a change of a policy from outside.
+
+        Raises ScenarioError if a decision leaves a job that could never start.
+        """
+        self._check_open()
+        if self.ending is None:
+            for lab in self.labs.values():
+                lab.apply_gpu_split()
+            self._settle()
+            self.clock.advance(self.now)  # the cluster gives out its GPUs before they are counted
+
     def digest(self) -> str:
         """Return the SHA-256 of the run so far: its events and the records of its jobs."""
         records = [record for lab in self.labs.values() for record in lab.compute.datacenter.records]

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from agents.params import KernelParams, LiteratureParams, ResearcherParams, TrainingParams
+from agents.params import KernelParams, LiteratureParams, PolicyParams, ResearcherParams, TrainingParams
 
 
 class SimulationLimits(Protocol):
@@ -47,6 +47,10 @@ class Settings(Protocol):
     @property
     def kernels(self) -> KernelParams:
         """Parameters of the kernels of attention."""
+
+    @property
+    def policy(self) -> PolicyParams:
+        """Parameters of the lab's policy."""
 
     @property
     def cluster(self) -> ClusterShares:

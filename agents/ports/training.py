@@ -47,3 +47,6 @@ class TrainingPolicy(Protocol):
 
     def gpus_of_run(self, one_gpu_days: float) -> int:
         """Return the GPUs of a training run of this length on one GPU with the kernels of day 0 [days]."""
+
+    def continues_on_more_gpus(self, gpus: int, largest: int) -> bool:
+        """Return whether a training run on ``gpus`` moves to a pool that now allows ``largest`` GPUs."""

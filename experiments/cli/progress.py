@@ -58,7 +58,6 @@ def show_progress(
 def run_progress(world: World) -> Progress:
     """Return the progress of a run at the end of a frame: the share of its time or doublings, and the lab's state.
 
-
     GPUs and waiting jobs are those that the frame recorded, so that nothing is counted again.
     """
     lab, limits = world.lab, world.scenario.run

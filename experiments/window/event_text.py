@@ -124,6 +124,10 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
         f"A log of {pluralize(event.jobs, 'job')} loads the GPUs for experiments: "
         f"{event.mean_gpus:,.3g} GPUs on average."
     ),
+    events.GpusDivided: lambda event: (
+        f"The GPUs are divided again: {event.inference:,} for inference, {event.experiment:,} for experiments and "
+        f"{event.training:,} for training."
+    ),
     events.CohortFormed: lambda event: (
         f"{format_count(event.researchers)} researchers form a cohort, which is counted by phase."
     ),

@@ -37,6 +37,7 @@ _BLOCK_TITLES = {
     "cluster": "GPU cluster",
     "training": "Training",
     "kernels": "Attention kernels",
+    "policy": "Policy of the lab",
     "run": "The run",
 }
 _WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r", "days": "days"}

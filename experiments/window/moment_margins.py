@@ -64,7 +64,7 @@ def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False)
     """
     base = _restored_world(snapshot)
     if isinstance(base.scenario.growth, FrozenLaw):
-        release_world(base)
+        base.close()
         return MomentMargins(snapshot.day, "", (), 0.0, 0.0, "software is frozen (growth__law = 'frozen')")
     try:
         path = _SoftwarePath(base, stop)

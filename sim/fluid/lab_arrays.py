@@ -166,6 +166,11 @@ def _unsupported(scenario: Scenario) -> str:
             "researcher__timing = 'whole' is not possible with the fluid engine, because whole papers have no mean "
             "flow; allowed: 'poisson' or 'pooled'. Change it, or use the World"
         )
+    if scenario.policy.name != "fixed":
+        return (
+            f"policy__name = '{scenario.policy.name}' is not possible with the fluid engine, because it divides the "
+            "GPUs during the run; allowed: 'fixed'. Change it, or use the World"
+        )
     capacities = cast(Datacenter, _PoolCapacities(scenario))
     try:
         check_researcher_target(scenario)

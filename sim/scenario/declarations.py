@@ -17,7 +17,15 @@ from annotated_types import Interval
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
-from agents.params import KernelParams, LiteratureParams, MeasuredKernelParams, ResearcherParams, TrainingParams
+from agents.params import (
+    FixedPolicyParams,
+    KernelParams,
+    LiteratureParams,
+    MeasuredKernelParams,
+    PolicyParams,
+    ResearcherParams,
+    TrainingParams,
+)
 from hardware.cluster.params import ClusterParams
 from sim.growth import GrowthParams, ReturnsLaw
 
@@ -213,6 +221,7 @@ class ScenarioValues(Schema, frozen=True, extra="forbid"):
     cluster: ClusterParams = ClusterParams()
     training: TrainingParams = TrainingParams()
     kernels: Annotated[KernelParams, Field(union_mode="left_to_right")] = MeasuredKernelParams()
+    policy: Annotated[PolicyParams, Field(discriminator="name")] = FixedPolicyParams()
     run: RunParams = RunParams()
 
 

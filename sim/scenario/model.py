@@ -265,6 +265,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if measured:
             del content["kernels__measurements"]
         logged = load_background(self.cluster, digest_of_background)
+        if self.policy.name == "fixed":  # a policy that reads no parameter of its block adds nothing
+            content = {name: value for name, value in content.items() if not name.startswith("policy__")}
         if logged:
             del content["cluster__background"]
             content["digest of cluster__background"] = logged

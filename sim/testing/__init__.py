@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sim.testing.invariants import worlds as worlds
     from sim.testing.laws import GrowthLaw as GrowthLaw
     from sim.testing.laws import check_law as check_law
+    from sim.testing.policies import check_policy as check_policy
     from sim.testing.queues import JobRequest as JobRequest
     from sim.testing.queues import check_queue as check_queue
 
@@ -18,6 +19,7 @@ _MODULES = {
     "GrowthLaw": "sim.testing.laws",
     "check_invariants": "sim.testing.invariants",
     "check_law": "sim.testing.laws",
+    "check_policy": "sim.testing.policies",
     "check_queue": "sim.testing.queues",
     "check_world": "sim.testing.invariants",
     "small_scenarios": "sim.testing.invariants",
@@ -30,6 +32,7 @@ __all__ = [
     "JobRequest",
     "check_invariants",
     "check_law",
+    "check_policy",
     "check_queue",
     "check_world",
     "small_scenarios",

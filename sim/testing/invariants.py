@@ -87,6 +87,9 @@ SMALL: dict[str, tuple[float, float]] = {
     "kernels__deploy_step": (0.01, 0.5),
     "kernels__candidate_researcher_hours": (0.1, 200),
     "kernels__candidate_gpu_hours": (0.01, 20),
+    "policy__review_days": (0.5, 20),
+    "policy__step_share": (0.05, 0.5),
+    "policy__hysteresis": (0, 2),
     "run__horizon_days": (10, 100),
     "run__sample_days": (0.1, 10),
     "run__max_doublings": (1, 3),
@@ -200,10 +203,11 @@ def check_world(make: Callable[[Scenario, int], World] = World, examples: int = 
 
     drawn = st.tuples(small_scenarios(**fixed), st.integers(0, 2**32))
     # A scenario has many parameters, so that reducing one to the shortest takes minutes.
-    run_properties(drawn, check, _describe_example, examples, shortest=False)
+    run_properties(drawn, check, describe_example, examples, shortest=False)
 
 
-def _describe_example(example: tuple[Scenario, int]) -> str:
+def describe_example(example: tuple[Scenario, int]) -> str:
+    """Return the seed and the scenario of an example as code."""
     scenario, seed = example
     usual = Scenario().flat()
     changed = {name: value for name, value in scenario.flat().items() if value != usual[name]}

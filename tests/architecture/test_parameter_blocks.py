@@ -17,8 +17,8 @@ def differences(one: type[BaseModel], other: type[BaseModel]) -> dict[str, objec
     return dict(set(one.model_config.items()) ^ set(other.model_config.items()))
 
 
-def test_scenario_has_seven_blocks() -> None:
-    assert list(BLOCKS) == ["growth", "researcher", "literature", "cluster", "training", "kernels", "run"]
+def test_scenario_has_eight_blocks() -> None:
+    assert list(BLOCKS) == ["growth", "researcher", "literature", "cluster", "training", "kernels", "policy", "run"]
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -4,14 +4,24 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from agents.identity import AgentId
 from agents.literature import Literature
-from agents.params import KernelParams, LiteratureParams, MeasuredKernelParams, ResearcherParams, TrainingParams
+from agents.params import (
+    FixedPolicyParams,
+    KernelParams,
+    LiteratureParams,
+    MeasuredKernelParams,
+    PolicyParams,
+    ResearcherParams,
+    TrainingParams,
+)
 from agents.ports.compute import ArrayTaskSource, JobHandle, JobListener
 from agents.ports.knowledge import Author, PaperBatch
+from agents.ports.measurements import LabMeasurements
 from agents.ports.training import GenerationPlan
 from hardware.cluster.cluster import GpuCluster
 
@@ -59,6 +69,7 @@ class FakeSettings:
     literature: LiteratureParams = field(default_factory=LiteratureParams)
     training: TrainingParams = field(default_factory=TrainingParams)
     kernels: KernelParams = field(default_factory=MeasuredKernelParams)
+    policy: PolicyParams = field(default_factory=FixedPolicyParams)
     cluster: FakeShares = field(default_factory=FakeShares)
     run: FakeLimits = field(default_factory=FakeLimits)
 
@@ -177,6 +188,9 @@ class FakePolicy:
     def gpus_of_run(self, one_gpu_days: float) -> int:
         return self.gpus
 
+    def continues_on_more_gpus(self, gpus: int, largest: int) -> bool:
+        return False
+
 
 class FakeClusterStatus:
     """Report fixed facts about a cluster."""
@@ -192,3 +206,24 @@ class FakeClusterStatus:
 
     def gpus_in_use(self, use: str) -> int:
         return self.in_use
+
+
+def measured(**changes: Any) -> LabMeasurements:
+    """Return measurements of a lab of 100 GPUs whose experiments do not wait and that trains nothing."""
+    values: dict[str, Any] = {
+        "day": 10.0,
+        "days": 2.0,
+        "gpus": {"inference": 50, "experiment": 25, "training": 25},
+        "fewest_gpus": {"inference": 1, "experiment": 8, "training": 1},
+        "gpu_unit": 1,
+        "gpus_held": {"inference": 50.0, "experiment": 5.0, "training": 0.0},
+        "jobs_waiting": {"inference": 0, "experiment": 0, "training": 0},
+        "active_researchers": 20,
+        "mean_researchers": 20.0,
+        "mean_waiting": 0.0,
+        "papers_per_day": 0.6,
+        "deployment_gap": 0.0,
+        "training_run_days": 30.0,
+        "is_training": False,
+    }
+    return LabMeasurements(**(values | changes))

@@ -13,6 +13,7 @@ EVENT_COLOURS = {
     "Deployed": "orange",
     "ActiveResearchersChanged": "green",
     "CohortFormed": "green",
+    "GpusDivided": "sky",
     "KernelCurveLoaded": "sky",
     "KernelsDeployed": "sky",
     "RunEnded": "red",
