@@ -42,7 +42,7 @@ class Deployments:
         knowledge: LabKnowledge,
         workforce: Workforce,
         compute: ComputeAccount,
-        ledger: list[events.Event],
+        ledger: events.LabLedger,
     ) -> None:
         self._clock = clock
         self._settings = settings

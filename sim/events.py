@@ -26,6 +26,8 @@ class PaperPublished(NamedTuple):
     """Contribution to cumulative effort [effective papers]."""
     discovered: float
     """Discovered software after the event [doublings]."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class SoftwareDoubled(NamedTuple):
@@ -40,6 +42,8 @@ class SoftwareDoubled(NamedTuple):
     """Duplicates among them."""
     researchers: int
     """Number of active researchers when it was completed."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class TrainingRequested(NamedTuple):
@@ -51,6 +55,8 @@ class TrainingRequested(NamedTuple):
     gpus: int
     run_days: float
     """Duration without failures [days]."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class Deployed(NamedTuple):
@@ -60,6 +66,8 @@ class Deployed(NamedTuple):
     generation: int
     deployed: float
     """Deployed software after the event [doublings]."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class ActiveResearchersChanged(NamedTuple):
@@ -67,6 +75,8 @@ class ActiveResearchersChanged(NamedTuple):
 
     day: float
     researchers: int
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class CohortFormed(NamedTuple):
@@ -77,6 +87,8 @@ class CohortFormed(NamedTuple):
     """Number of its first researcher, which identifies the cohort."""
     researchers: int
     """Size of the cohort."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class KernelCurveLoaded(NamedTuple):
@@ -92,6 +104,8 @@ class KernelCurveLoaded(NamedTuple):
     """Method that proposed the candidates."""
     searches: int
     """Number of searches in the curve."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class KernelsDeployed(NamedTuple):
@@ -104,6 +118,8 @@ class KernelsDeployed(NamedTuple):
     """Speed-up of attention, relative to the library of day 0."""
     work_rate: float
     """Work of the cluster per day, relative to day 0."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class GpusDivided(NamedTuple):
@@ -116,6 +132,8 @@ class GpusDivided(NamedTuple):
     """GPUs for experiments."""
     training: int
     """GPUs for training."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class BackgroundLoaded(NamedTuple):
@@ -130,6 +148,8 @@ class BackgroundLoaded(NamedTuple):
     """Number of jobs that need more GPUs than one job can have here, or no time."""
     mean_gpus: float
     """Mean number of GPUs that the jobs need."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 class RunEnded(NamedTuple):
@@ -167,7 +187,7 @@ def at_horizon(day: float) -> Ending:
     return "horizon", f"Stopped at the horizon, day {day:g} (run__horizon_days)."
 
 
-Event = (
+LabEvent = (
     PaperPublished
     | SoftwareDoubled
     | TrainingRequested
@@ -178,8 +198,32 @@ Event = (
     | KernelsDeployed
     | GpusDivided
     | BackgroundLoaded
-    | RunEnded
 )
+Event = LabEvent | RunEnded
+
+
+class LabLedger:
+    """Record the events of one lab, by its name, among those of the run."""
+
+    def __init__(self, ledger: list[Event], lab: str = "") -> None:
+        self._ledger = ledger
+        self._lab = lab
+
+    def append(self, event: LabEvent) -> None:
+        """Record an event of the lab."""
+        self._ledger.append(event._replace(lab=self._lab) if self._lab else event)
+
+
+_UNNAMED_LAB: Final = ", lab='')"
+
+
+def digest_text(record: NamedTuple) -> str:
+    """Return what a record contributes to the digest: its fields, without the lab if that has no name.
+
+    A run of one lab thus has the same digest as before events named their lab.
+    """
+    text = repr(record)
+    return f"{text.removesuffix(_UNNAMED_LAB)})" if text.endswith(_UNNAMED_LAB) else text
 
 
 def digest(records: Iterable[NamedTuple]) -> str:
@@ -189,6 +233,6 @@ def digest(records: Iterable[NamedTuple]) -> str:
     """
     total = sha256()
     for record in records:
-        total.update(repr(record).encode())
+        total.update(digest_text(record).encode())
         total.update(b"\n")
     return total.hexdigest()

@@ -50,7 +50,7 @@ class LabKnowledge:
         law: Law,
         team: TeamState,
         compute: ComputeAccount,
-        ledger: list[events.Event],
+        ledger: events.LabLedger,
         next_generation_at: Callable[[], float],
     ) -> None:
         self._lab = lab

@@ -81,7 +81,7 @@ class Lab:
         self.reference_team = scenario.reference_team
         """Team to which `kernels__candidates_per_day` refers."""
         self._clock = run.clock
-        self._ledger = run.ledger
+        self._ledger = events.LabLedger(run.ledger, name)
         self._end = run.end
         largest = calibration.largest_work_rate(scenario.kernels.attention_share) * _largest_inference_growth(scenario)
         check_population_size(scenario, largest, own_class=class_without_cohort(make.researcher, make.cohort))
@@ -98,7 +98,7 @@ class Lab:
             self._growth_law(),
             team,
             self.compute,
-            run.ledger,
+            self._ledger,
             self._next_generation_at,
         )
         self.workforce = Workforce(
@@ -112,7 +112,7 @@ class Lab:
             make.cohort,
         )
         self.deployments = Deployments(
-            run.clock, self.settings, self.knowledge, self.workforce, self.compute, run.ledger
+            run.clock, self.settings, self.knowledge, self.workforce, self.compute, self._ledger
         )
         """New software and new kernels, on their way into use."""
         self._capacity_changed = False
@@ -131,7 +131,7 @@ class Lab:
             calibration.curve,
         )
         if calibration.curve is not None:
-            run.ledger.append(events.KernelCurveLoaded(self.now, *calibration.identity))
+            self._ledger.append(events.KernelCurveLoaded(self.now, *calibration.identity))
         self.background = self._start_background()
         """Jobs of other users; None if the scenario has no background load."""
         self.hosting = InferenceCapacity(self.compute.datacenter, self.own_team.researchers, self._on_inference_changed)

@@ -18,10 +18,6 @@ class Stage(NamedTuple):
     run: Callable[[Lab], None]
 
 
-def _oversee(lab: Lab) -> None:
-    """Do nothing: no regulator is simulated yet."""
-
-
 REPEATED_STAGES: Final = (
     Stage("publications", Lab.count_publications),
     Stage("software", Lab.update_software),
@@ -36,8 +32,8 @@ REPEATED_STAGES: Final = (
 4. When all papers are counted, the number of active researchers changes.
 """
 
-FINAL_STAGES: Final = (Stage("oversight", _oversee), Stage("endings", Lab.check_endings))
-"""Stages that follow once."""
+FINAL_STAGES: Final = (Stage("endings", Lab.check_endings),)
+"""Stages that follow once: the run ends if a goal is reached."""
 
 MAX_ROUNDS: Final = 100_000
 """Largest number of rounds in one instant; each round counts papers up to one step of software."""

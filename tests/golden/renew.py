@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from sim.events import EVENT_FORMAT
+from sim.events import EVENT_FORMAT, digest_text
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario
 
@@ -33,7 +33,7 @@ def golden_run() -> RunResult:
 def golden_ledger() -> str:
     """Return every event and job record of the golden run, one per line."""
     result = golden_run()
-    return "\n".join([f"event format {EVENT_FORMAT}", *map(repr, [*result.events, *result.jobs])]) + "\n"
+    return "\n".join([f"event format {EVENT_FORMAT}", *map(digest_text, [*result.events, *result.jobs])]) + "\n"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from functools import partial
+from hashlib import sha256
 
 import mesa
 import pytest
@@ -174,6 +175,21 @@ def test_named_lab_draws_the_same_numbers_beside_another_lab():
     other.advance(50.0)
     assert job_records(north) == job_records(alone)
     assert sum(job.failures for job in job_records(north)) > 0
+
+
+def test_events_name_their_lab():
+    clock, ledger, _ = labs_of("north", "south")
+    clock.advance(30.0)
+    papers = [event.lab for event in ledger if isinstance(event, events.PaperPublished)]
+    assert {event.lab for event in ledger} == {"north", "south"} == set(papers)
+    assert {event.lab for event in finish(World(SMALL)).ledger[:-1]} == {""}
+
+
+def test_digest_of_events_leaves_an_unnamed_lab_out():
+    event = events.ActiveResearchersChanged(1.0, 4)
+    line = "ActiveResearchersChanged(day=1.0, researchers=4)\n"
+    assert events.digest([event]) == sha256(line.encode()).hexdigest()
+    assert events.digest([event._replace(lab="north")]) != events.digest([event])
 
 
 def test_unnamed_lab_names_streams_by_the_bare_number():

@@ -111,7 +111,7 @@ def test_author_that_publishes_without_end_raises_an_error_with_its_inbox(monkey
 
 def test_stages_have_the_documented_names_and_order():
     names = [stage.name for stage in (*settle.REPEATED_STAGES, *settle.FINAL_STAGES)]
-    assert names == ["publications", "software", "compute", "workforce", "oversight", "endings"]
+    assert names == ["publications", "software", "compute", "workforce", "endings"]
 
 
 # --- the clock ---------------------------------------------------------------------------------------------
