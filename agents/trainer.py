@@ -119,10 +119,11 @@ class Trainer(LabAgent):
         self._one_gpu_days = one_gpu_days
         gpus = self.policy.gpus_of_run(one_gpu_days)
         days = one_gpu_days / gpus**self.settings.training.scaling
-        self._run = self.compute.submit_job("training", gpus, days, self.identity, self._on_trained)
+        self._run = self.compute.submit_job("training", gpus, days, self.identity, self.on_trained)
         self.deployment.record_request(self.generation, gpus, days)
 
-    def _on_trained(self, run: JobHandle) -> None:
+    def on_trained(self, run: JobHandle) -> None:
+        """Deploy the software of a training run that is over."""
         if run is not self._run:
             return  # the run was interrupted, and continues as another job
         self._run = None

@@ -10,7 +10,7 @@ from sim.toml_files import TomlError, read_toml
 
 Kind = Literal["scenario", "design", "priors"]
 
-BLOCKS: Final = ("growth", "researcher", "literature", "cluster", "training", "kernels", "run")
+BLOCKS: Final = ("growth", "researcher", "literature", "cluster", "training", "kernels", "policy", "run")
 """Names of the tables of a scenario."""
 _KINDS: Final[Mapping[Kind, tuple[str, str]]] = {
     "scenario": ("a scenario", "run"),
@@ -26,7 +26,7 @@ def kind_of(content: Mapping[str, Any]) -> Kind | None:
         return "design"
     if "inputs" in content or "pairs" in content:
         return "priors"
-    return "scenario" if any(isinstance(content.get(block), Mapping) for block in BLOCKS) else None
+    return "scenario" if any(isinstance(content.get(block), Mapping) for block in (*BLOCKS, "labs")) else None
 
 
 def wrong_kind_message(path: Path, wanted: Kind) -> str:

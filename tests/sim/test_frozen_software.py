@@ -69,13 +69,13 @@ def test_branch_freezes_software_at_its_level_and_thaws_it():
     for _ in range(20):
         frozen.step()
     check_invariants(frozen)
-    assert frozen.software.discovered == level
-    assert frozen.papers > world.lab.knowledge.papers
+    assert frozen.lab.knowledge.software.discovered == level
+    assert frozen.lab.knowledge.papers > world.lab.knowledge.papers
     thawed = frozen.branch(growth__law="returns", growth__first_doubling_days=10.0)
     for _ in range(20):
         thawed.step()
     check_invariants(thawed)
-    assert thawed.software.discovered > level
+    assert thawed.lab.knowledge.software.discovered > level
 
 
 def test_long_run_and_margins_name_frozen_software():

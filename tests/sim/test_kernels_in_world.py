@@ -227,6 +227,7 @@ def test_digest_without_measurements_is_that_of_earlier_versions():
     """Made before measurements were part of it by content; parameters that come later will change it."""
     scenario = lab(kernels__measurements="none")
     content = scenario.flat() | {"digest of kernels__measurements": ""}
+    content = {name: value for name, value in content.items() if not name.startswith("policy__")}
     assert scenario.digest() == sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -311,7 +312,7 @@ def test_branch_can_change_attention_share_and_candidate_rate():
     worth_more = world.branch(kernels__attention_share=0.9)
     assert worth_more.lab.compute.work_rate == amdahl(0.9, speedup) > rate
     assert worth_more.lab.workforce.active_researchers > world.lab.workforce.active_researchers
-    assert deployments(worth_more)[-1][2:] == (speedup, worth_more.lab.compute.work_rate)
+    assert deployments(worth_more)[-1][2:4] == (speedup, worth_more.lab.compute.work_rate)
     faster = world.branch(kernels__candidates_per_day=100.0)
     assert faster.lab.kernels.candidates == pytest.approx(world.lab.kernels.candidates)
     faster.step()

@@ -41,10 +41,10 @@ def test_comparisons_cover_every_shipped_scenario():
 def test_pooled_world_equals_the_fluid(name):
     scenario = Scenario.load(name).replace(researcher__initial=POOLED[name], run__sample_days=1e3)
     world, result = run(scenario), run_fluid(scenario)
-    days = [doubling.day for doubling in world.lab.knowledge.doublings]
+    days = [doubling.day for doubling in world.doublings]
     assert [doubling.day for doubling in result.doublings] == pytest.approx(days, rel=1e-9)
     assert result.researchers == pytest.approx(world.researchers, rel=1e-5)
-    papers = [doubling.papers for doubling in world.lab.knowledge.doublings]
+    papers = [doubling.papers for doubling in world.doublings]
     assert [doubling.papers for doubling in result.doublings] == pytest.approx(papers, rel=1e-5)
     assert (result.ending, result.long_run) == (world.ending, world.long_run)
     for use in ("inference", "training"):
@@ -81,7 +81,7 @@ def test_world_mean_of_a_lab_with_full_gpus_equals_the_fluid():
     ends = np.array([world.day for world in worlds])
     assert 3 * np.std(ends, ddof=1) / math.sqrt(seeds) < tolerance * result.day, "too few seeds for this test"
     assert np.mean(ends) == pytest.approx(result.day, rel=tolerance)
-    assert np.mean([world.lab.knowledge.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
+    assert np.mean([world.papers for world in worlds]) == pytest.approx(result.papers, rel=1e-3)
     teams = np.array([world.researchers for world in worlds])
     assert 3 * np.std(teams, ddof=1) / math.sqrt(seeds) < 0.04 * result.researchers, "too few seeds for this test"
     assert np.mean(teams) == pytest.approx(result.researchers, rel=0.04)

@@ -102,17 +102,17 @@ class RemovesDeployed(Trainer):
 class RemovesAfterTraining(Trainer):
     """Removes doublings of deployed software at the end of each training run."""
 
-    def _on_trained(self, run: JobHandle) -> None:
-        super()._on_trained(run)
+    def on_trained(self, run: JobHandle) -> None:
+        super().on_trained(run)
         self.deployment.deploy(self.generation, -0.5)
 
 
-class DeploysTripleGain(RemovesAfterTraining):
+class DeploysTripleGain(Trainer):
     """Deploys three times the gain of each training run."""
 
-    def _on_trained(self, run: JobHandle) -> None:
+    def on_trained(self, run: JobHandle) -> None:
         self._pending_gain *= 3
-        super()._on_trained(run)
+        super().on_trained(run)
 
 
 class WaitsByLambda(Trainer):
