@@ -214,8 +214,7 @@ def _capacity(result: RunResult) -> list[int]:
     """Return the GPUs of the cluster over time; `cluster__gpus` if the run did not record those without a job."""
     if "gpus_idle" not in result.series or result.engine == "fluid":
         return [result.scenario.cluster.gpus] * len(result.series["day"])
-    uses = (*(use for use, _ in USES), "idle")
-    return [round(sum(row)) for row in zip(*(_gpus(result, use) for use in uses), strict=True)]
+    return [round(sum(row)) for row in zip(*(_gpus(result, use) for use, _ in USES), strict=True)]
 
 
 def _gpus(result: RunResult, use: str) -> Sequence[float]:

@@ -79,6 +79,19 @@ def test_raise_input_in_a_shared_pool_keeps_the_gpus_of_inference(name: str) -> 
     assert inference_gpus(more) == pytest.approx(there)
 
 
+def test_raise_input_counts_added_nodes_by_their_speed() -> None:
+    world = world_after(small_lab(), 2)
+    center = world.lab.compute.datacenter
+    gpus = center.gpus_by_use()["inference"]
+    world.lab.add_nodes("inference", 3, speed=2.0)
+    changes, factor = raise_input(center, "researchers")
+    added = 3 * world.scenario.cluster.gpus_per_node
+    with world.branch(**changes) as more:
+        raised = more.lab.compute.datacenter.inference_work
+    assert factor == pytest.approx(raised / (gpus + 2 * added))
+    assert 1.1 <= factor <= 1.3
+
+
 def measured_session(scenario: Scenario, frames: int) -> WindowSession:
     """Return a session at a frame with measured margins."""
     news = threading.Condition()
