@@ -65,11 +65,11 @@ def check_resumable(ending: RunEnded, new: Scenario, day: float, doublings: int,
 def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trainer) -> None:
     """Apply the new cluster; a training run that is too large for it continues on fewer GPUs.
 
-    A run continues on more GPUs if its policy wants that. Raises ScenarioError if another job could never start again.
+    A run on `training__gpus` GPUs does not. A run continues on more GPUs if its policy wants that. Raises ScenarioError if
+    another job could never start again.
     """
-    run = trainer.run
     largest = datacenter.largest_gang_under(Use.TRAINING, cluster)
-    interrupted = (run is not None and 0 < largest < run.gpus) or _extends(trainer, largest)
+    interrupted = _shrinks(trainer, largest) or _extends(trainer, largest)
     if interrupted:
         trainer.interrupt()
     try:
@@ -100,13 +100,18 @@ def retire_nodes(datacenter: Datacenter, trainer: Trainer, use: str, number: int
     in_pool = use in (Use.TRAINING, SHARED) or params.partitioning == "priority"
     capacity = datacenter.capacity_of(Use.TRAINING) - number * params.gpus_per_node
     largest = largest_gang(params.placement, max(0, capacity), params.gpus_per_node)
-    fits_again = largest > 0 and trainer.settings.training.gpus <= largest
-    if in_pool and run is not None and fits_again and largest < run.gpus:
+    if in_pool and run is not None and _shrinks(trainer, largest):
         datacenter.retire_nodes(use, number, speed, leaving=[run.number])
         trainer.interrupt()
         trainer.resume()
     else:
         datacenter.retire_nodes(use, number, speed)
+
+
+def _shrinks(trainer: Trainer, largest: int) -> bool:
+    """Return whether the present training run is too large for ``largest`` GPUs, and can continue on them."""
+    run = trainer.run
+    return run is not None and trainer.settings.training.gpus <= largest and 0 < largest < run.gpus
 
 
 def _extends(trainer: Trainer, largest: int) -> bool:

@@ -354,6 +354,9 @@ def test_training_run_of_a_fixed_size_prevents_the_retirement_of_its_nodes() -> 
     with pytest.raises(ValueError, match="asks for 16 GPUs at once"):
         world.lab.retire_nodes("training", 1)
     assert world.lab.training.run is run and world.lab.compute.datacenter.capacity == 48
+    with pytest.raises(ScenarioError, match="asks for 16 GPUs at once"):
+        world.branch(cluster__training_share=0.2)
+    world.branch(cluster__training_share=0.2, training__gpus=8).close()
 
 
 def test_added_gpus_that_would_fail_too_often_are_refused() -> None:
