@@ -94,9 +94,9 @@ class ComputeAccount:
         self.datacenter.cancel(cast(Job, job))
 
     def fastest_training_gpus(self, one_gpu_days: float) -> int:
-        """Return the number of GPUs, within its limits, on which a training run ends soonest."""
+        """Return the number of GPUs, within its limits, on which a training run ends soonest; at least 1."""
         scenario = self._present_scenario()
-        most = training_gpus(scenario, self.datacenter)
+        most = max(1, training_gpus(scenario, self.datacenter))
         return int(fastest_run_gpus(scenario, most, one_gpu_days / self.work_rate))
 
     def jobs_waiting(self, use: str) -> int:

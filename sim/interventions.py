@@ -65,8 +65,9 @@ def check_resumable(ending: RunEnded, new: Scenario, day: float, doublings: int,
 def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trainer) -> None:
     """Apply the new cluster; a training run that is too large for it continues on fewer GPUs.
 
-    A run on `training__gpus` GPUs does not. A run continues on more GPUs if its policy wants that. Raises ScenarioError if
-    another job could never start again.
+    A run on `training__gpus` GPUs does not. A run continues on more GPUs if its policy wants that.
+
+    Raises ScenarioError if another job could never start again.
     """
     largest = datacenter.largest_gang_under(Use.TRAINING, cluster)
     interrupted = _shrinks(trainer, largest) or _extends(trainer, largest)

@@ -359,6 +359,15 @@ def test_training_run_of_a_fixed_size_prevents_the_retirement_of_its_nodes() -> 
     world.branch(cluster__training_share=0.2, training__gpus=8).close()
 
 
+def test_lab_without_gpus_for_training_stalls_at_the_next_run() -> None:
+    world = after(1, training__first_run_days=20.0)
+    world.lab.retire_nodes("training", 4)
+    while world.running:
+        world.step()
+    assert world.ending is not None and world.ending.ending == "stalled"
+    assert "there are no GPUs for training" in world.ending.sentence
+
+
 def test_added_gpus_that_would_fail_too_often_are_refused() -> None:
     world = after(2, cluster__gpu_hours_between_failures=30.0)
     with pytest.raises(ScenarioError, match=r"GPUs for experiments and training: up to .* failures a day; allowed"):
