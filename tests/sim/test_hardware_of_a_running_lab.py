@@ -368,6 +368,16 @@ def test_lab_without_gpus_for_training_stalls_at_the_next_run() -> None:
     assert "there are no GPUs for training" in world.ending.sentence
 
 
+@pytest.mark.parametrize("max_individuals", [0, 100])
+def test_lab_without_gpus_for_experiments_stalls(max_individuals: int) -> None:
+    world = World(small_lab(run__max_individuals=max_individuals), 1)
+    world.lab.retire_nodes("experiment", 4)
+    while world.running:
+        world.step()
+    assert world.ending is not None and world.ending.ending == "stalled"
+    assert "there are no GPUs for experiment" in world.ending.sentence
+
+
 def test_added_gpus_that_would_fail_too_often_are_refused() -> None:
     world = after(2, cluster__gpu_hours_between_failures=30.0)
     with pytest.raises(ScenarioError, match=r"GPUs for experiments and training: up to .* failures a day; allowed"):
