@@ -73,8 +73,8 @@ def _normal_cdf(z: float) -> float:
 def gang_size(params: ResearcherParams, gpu_days: float, largest: int) -> int:
     """Return the gang of an experiment: the fewest GPUs, as a power of two, that end it in `experiment_days`.
 
-    It is at least 1, at most `experiment_gpus` and at most ``largest``, the maximum of one job. A pool without GPUs, for
-    which ``largest`` is 0, refuses the experiment.
+    It is at least 1, at most `experiment_gpus` and at most ``largest``, the maximum of one job. A pool without GPUs,
+    for which ``largest`` is 0, refuses the experiment.
     """
     most = max(1, min(params.experiment_gpus, largest))
     wanted = gpu_days / params.experiment_days

@@ -187,6 +187,12 @@ class Account:
         assert self.times["all"] == pytest.approx(compute.gpus.total(world.now), rel=1e-9)
 
 
+def check_settled(world: World) -> None:
+    """Check the invariants, unless changes of this instant have not taken effect yet."""
+    if world.clock.peek() > world.now:
+        check_invariants(world)
+
+
 def play(world: World, steps: Iterable[Step], copies_at: int | None = None, copy: str = "restore") -> World:
     """Take the steps, resume all uses and run to the end.
 
@@ -199,12 +205,12 @@ def play(world: World, steps: Iterable[Step], copies_at: int | None = None, copy
             world = step.branch(world)
         elif world.running:
             step.apply(world)
-        check_invariants(world)
+        check_settled(world)
     for use in USES:
         world.lab.compute.gate.resume(use)
     while world.running:
         world.step()
-    check_invariants(world)
+    check_settled(world)
     return world
 
 
@@ -243,7 +249,7 @@ def test_gpu_time_and_papers_are_conserved(scenario: Scenario, steps: list[Step]
             step.apply(world)
         account.update(world)
         account.check(world)
-    check_invariants(world)
+    check_settled(world)
     published = [event for event in world.ledger if isinstance(event, PaperPublished)]
     assert world.lab.knowledge.papers == pytest.approx(math.fsum(event.papers for event in published), rel=1e-9)
 
