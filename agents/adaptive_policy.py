@@ -109,7 +109,7 @@ class AdaptivePolicy(LabPolicy):
         gpus[move.source] -= move.gpus
         gpus[move.target] += move.gpus
         self._scenario_split = super().gpu_split()
-        self._split = GpuSplit(gpus["inference"] / total, gpus["training"] / total)
+        self._split = GpuSplit(*measured.split_for(gpus))
 
     def continues_on_more_gpus(self, gpus: int, largest: int) -> bool:
         """Return True: a training run uses the GPUs that training gains."""

@@ -11,7 +11,7 @@ from agents.ports.training import GenerationPlan
 
 
 class GpuSplit(NamedTuple):
-    """Shares of the GPUs; the rest is for experiments."""
+    """Shares of the GPUs of day 0; the rest is for experiments. Nodes that were added later stay with their use."""
 
     inference: float
     training: float

@@ -73,9 +73,10 @@ def _normal_cdf(z: float) -> float:
 def gang_size(params: ResearcherParams, gpu_days: float, largest: int) -> int:
     """Return the gang of an experiment: the fewest GPUs, as a power of two, that end it in `experiment_days`.
 
-    It is at most `experiment_gpus` and at most ``largest``, the maximum of one job.
+    It is at least 1, at most `experiment_gpus` and at most ``largest``, the maximum of one job. A pool without GPUs,
+    for which ``largest`` is 0, refuses the experiment.
     """
-    most = min(params.experiment_gpus, largest)
+    most = max(1, min(params.experiment_gpus, largest))
     wanted = gpu_days / params.experiment_days
     return most if wanted >= most else min(most, 1 << max(0, math.ceil(wanted) - 1).bit_length())
 

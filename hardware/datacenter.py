@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from simpy import Environment
@@ -10,7 +10,7 @@ from simpy import Environment
 from hardware.cluster.cluster import ClusterParams, DrainedJob, GpuCluster
 from hardware.cluster.job_arrays import JobArray, TaskSupplier
 from hardware.cluster.jobs import ClusterJobListener, Job, JobAccounting, JobRecord, SupportsStreams
-from hardware.cluster.placement import node_sizes
+from hardware.cluster.placement import largest_gang, node_sizes
 from hardware.cluster.state import capacity_after
 from hardware.cluster.validation import check_arrays_fit, check_jobs_fit, check_node_count, check_streams
 from hardware.uses import BACKGROUND, Use
@@ -56,6 +56,20 @@ def inference_gpus(params: ClusterParams) -> int:
     return share if SHARED in sizes else sizes.get(Use.INFERENCE, 0)
 
 
+def gpus_by_use(params: ClusterParams) -> dict[str, int]:
+    """Return the GPUs of each use on day 0: its pool, or its share of the shared pool; experiments have the rest."""
+    sizes = pool_sizes(params)
+    if SHARED not in sizes:
+        return {str(use): sizes.get(use, 0) for use in Use}
+    inference = inference_gpus(params)
+    training = math.floor(params.training_share * params.gpus + 1e-9)
+    return {
+        str(Use.INFERENCE): inference,
+        str(Use.EXPERIMENT): params.gpus - inference - training,
+        str(Use.TRAINING): training,
+    }
+
+
 def inference_node_sizes(params: ClusterParams) -> list[int]:
     """Return the GPUs of each node that inference holds, which add up to :func:`inference_gpus`."""
     return node_sizes(inference_gpus(params), params.gpus_per_node)
@@ -91,7 +105,8 @@ class Datacenter:
     With ``partitioning`` = static each use has a pool of its own. With ``partitioning`` = priority all uses share one
     pool, where training goes before inference and inference before experiments. Arguments as for GpuCluster.
 
-    ``params.gpus`` is the number of GPUs on day 0. Nodes that are added or retired later change the capacity.
+    ``params.gpus`` is the number of GPUs on day 0, and the shares divide these GPUs. Nodes that are added or retired
+    later change the capacity of one use. They stay so when :meth:`reconfigure` changes the GPUs of day 0.
     """
 
     def __init__(
@@ -111,6 +126,7 @@ class Datacenter:
         """Number of nodes added since day 0, less those retired, by use (or shared) and speed."""
         self._limits: dict[str, int] = {}
         """Limits of uses [GPUs]; only uses that have one."""
+        self._on_nodes_changed: Callable[[], None] | None = None
         self.params = params
         self.pools: dict[str, GpuCluster] = {}
         """Pools by use, or the one shared pool."""
@@ -196,11 +212,15 @@ class Datacenter:
         """Change the parameters of the cluster now, as ``GpuCluster.reconfigure``; jobs move to their new pools.
 
         Inference keeps as many nodes as possible, and cancels or submits jobs for the rest. A call without a change has
-        no effect. Raises ValueError, before it changes anything, if another job could never start again.
+        no effect. Nodes that were added or retired since day 0 stay so: only the GPUs of day 0 change.
+
+        Raises ValueError, before it changes anything, if another job could never start again, or if a pool would have
+        fewer nodes than were retired. Raises it also for another ``gpus_per_node`` after nodes were added or retired.
         """
         if params == self.params:
             return
         check_streams(params, self._streams)
+        self._check_node_size(params)
         self._check_jobs_fit(params)
         missing = self._cancel_surplus(self._inference_sizes(params)) if self._inference_started else []
         self._settled_inference_change = self._inference_change
@@ -211,6 +231,14 @@ class Datacenter:
             assert pool is not None, "checked above"
             pool.requeue_all([(each, ran)])
         self._start_inference_jobs(missing)
+
+    def _check_node_size(self, params: ClusterParams) -> None:
+        there = self.params.gpus_per_node
+        if params.gpus_per_node != there and any(any(each.values()) for each in self._node_changes.values()):
+            raise ValueError(
+                f"gpus_per_node = {params.gpus_per_node} cannot change after nodes were added or retired; "
+                f"allowed: {there}. Start a new run with it"
+            )
 
     def _check_jobs_fit(self, params: ClusterParams) -> None:
         """Raise ValueError if a job other than those of inference could never start again, or if nodes are missing."""
@@ -223,9 +251,7 @@ class Datacenter:
                         f"the pool {name} would have {there + number} nodes of speed {speed:g}, because "
                         f"{-number} were retired; allowed: 0 or more. Give it a larger share of the GPUs of day 0"
                     )
-        capacity = {
-            name: capacity_after(params, sizes.get(name, 0), changes.get(name, {})) for name in (*sizes, *changes)
-        }
+        capacity = self._capacities_under(params)
         standing = {job.number for job in self._inference_jobs}
         for array in [array for pool in self.pools.values() for array in pool.pending_arrays]:
             check_arrays_fit([array], capacity.get(_pool_name(array.job_class.use, params), 0))
@@ -233,7 +259,16 @@ class Datacenter:
             if job.number not in standing:
                 check_jobs_fit([job], params, capacity.get(_pool_name(job.use, params), 0))
 
+    def _capacities_under(self, params: ClusterParams) -> dict[str, int]:
+        """Return the GPUs of each pool under other parameters, with the nodes added and retired since day 0."""
+        sizes, changes = pool_sizes(params), self._changes_by_pool(params)
+        return {name: capacity_after(params, sizes.get(name, 0), changes.get(name, {})) for name in (*sizes, *changes)}
+
     # Nodes
+
+    def call_on_nodes_changed(self, function: Callable[[], None]) -> None:
+        """Call a function after each call of :meth:`add_nodes` and :meth:`retire_nodes`, in its event."""
+        self._on_nodes_changed = function
 
     def add_nodes(self, use: str, number: int, speed: float = 1.0) -> None:
         """Add nodes of ``gpus_per_node`` GPUs to the pool of a use, which are used from this instant on.
@@ -256,12 +291,12 @@ class Datacenter:
             pool.add_nodes(number, speed)
         self._record_nodes(use, pool, {float(speed): int(number)})
 
-    def retire_nodes(self, use: str, number: int, speed: float | None = None) -> None:
+    def retire_nodes(self, use: str, number: int, speed: float | None = None, leaving: Collection[int] = ()) -> None:
         """Retire nodes of the pool of a use in this instant: those of a speed, or the slowest.
 
         Jobs on retired nodes return to their places in the queue, without loss or restart; see
         ``GpuCluster.retire_nodes``. Nodes that are retired for inference end a standing job each. Its listener is
-        notified that the job stopped.
+        notified that the job stopped. ``leaving``: numbers of jobs that the caller cancels in this instant.
 
         Raises ValueError, before it changes anything, for an unknown use, a number below 1 and more nodes than there
         are. Raises it also if a job other than those of inference could never start again.
@@ -278,7 +313,7 @@ class Datacenter:
                     "Retire fewer nodes"
                 )
         before = dict(pool.node_changes)
-        pool.retire_nodes(number, speed, {job.number for job in self._inference_jobs})
+        pool.retire_nodes(number, speed, {*leaving, *(job.number for job in self._inference_jobs)})
         changes = {each: count - before.get(each, 0) for each, count in pool.node_changes.items()}
         self._record_nodes(use, pool, changes)
 
@@ -294,6 +329,8 @@ class Datacenter:
             recorded[speed] = recorded.get(speed, 0) + number
         if use == Use.INFERENCE and self._inference_started:
             pool.update_settlement(other_changes=self._inference_change != self._settled_inference_change)
+        if self._on_nodes_changed is not None:
+            self._on_nodes_changed()
 
     def _inference_sizes(self, params: ClusterParams) -> list[int]:
         """Return the GPUs of each node that inference holds, with the nodes added and retired since day 0."""
@@ -374,6 +411,22 @@ class Datacenter:
         return self.gpus_in_use(Use.INFERENCE)
 
     @property
+    def inference_work(self) -> float:
+        """Work per day of the GPUs on which inference runs: the sum of their speeds [GPUs of day 0]."""
+        if self.speed_range == (1.0, 1.0):
+            return self.inference_gpus
+        return math.fsum(job.gpus * job.speed for job in self._inference_jobs if job.state == "running")
+
+    def inference_work_under(self, params: ClusterParams) -> float:
+        """Return the largest work per day of inference under other parameters [GPUs of day 0].
+
+        In a shared pool its nodes may be any, and are assumed to have the highest speed.
+        """
+        if params.partitioning == "priority":
+            return sum(self._inference_sizes(params)) * self.speed_range[1]
+        return inference_gpus(params) + self.work_added(Use.INFERENCE)
+
+    @property
     def inference_gpus_wanted(self) -> int:
         """Number of GPUs that inference holds unless it is preempted."""
         return sum(job.gpus for job in self._inference_jobs)
@@ -393,6 +446,47 @@ class Datacenter:
         """Return the number of GPUs of the pool of a use now; 0 if it has no pool."""
         pool = self.pool(use)
         return 0 if pool is None else pool.capacity
+
+    def gpus_by_use(self) -> dict[str, int]:
+        """Return the GPUs that each use has now.
+
+        In a shared pool it has its share of the GPUs of day 0, and the nodes added for it since, less those retired.
+        Experiments have the rest.
+        """
+        if self.params.partitioning != "priority":
+            return {str(use): self.capacity_of(use) for use in Use}
+        capacity = self.capacity
+        inference = min(capacity, sum(self._inference_sizes(self.params)))
+        training = gpus_by_use(self.params)[Use.TRAINING] + self.gpus_added(Use.TRAINING)
+        training = min(max(0, training), capacity - inference)
+        return {
+            str(Use.INFERENCE): inference,
+            str(Use.EXPERIMENT): capacity - inference - training,
+            str(Use.TRAINING): training,
+        }
+
+    def gpus_added(self, use: str) -> int:
+        """Return the number of GPUs that were added for a use since day 0, less those retired; may be negative."""
+        return self.params.gpus_per_node * sum(self._node_changes.get(use, {}).values())
+
+    def work_added(self, use: str) -> float:
+        """Return the work per day of the GPUs that were added for a use, less those retired [GPUs of day 0]."""
+        changes = self._node_changes.get(use, {})
+        return self.params.gpus_per_node * math.fsum(speed * number for speed, number in changes.items())
+
+    def divisible_gpus(self, use: str) -> int:
+        """Return how many GPUs of a use another division of the GPUs of day 0 can give to other uses.
+
+        Nodes that were added stay with their use. So do as many GPUs of day 0 as were retired.
+        """
+        changes = self._node_changes.get(use, {})
+        change = sum(changes.values()) if self.params.partitioning == "priority" else changes.get(1.0, 0)
+        return max(0, gpus_by_use(self.params)[use] + self.params.gpus_per_node * min(0, change))
+
+    def largest_gang_under(self, use: str, params: ClusterParams) -> int:
+        """Return the maximum number of GPUs of one gang of a use under other parameters; 0 if it has no pool."""
+        capacity = self._capacities_under(params).get(_pool_name(use, params), 0)
+        return largest_gang(params.placement, capacity, params.gpus_per_node)
 
     @property
     def speed_range(self) -> tuple[float, float]:

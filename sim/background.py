@@ -62,13 +62,13 @@ def digest_of_background(params: ClusterParams) -> str:
 
 
 def gpus_beside_inference(params: ClusterParams) -> int:
-    """Return the largest number of GPUs that experiments and background jobs can have together."""
+    """Return the largest number of GPUs that experiments and background jobs can have together on day 0."""
     sizes = pool_sizes(params)
     return sizes[SHARED] - inference_gpus(params) if SHARED in sizes else sizes.get(Use.EXPERIMENT, 0)
 
 
 def background_load(params: ClusterParams) -> BackgroundLoad | None:
-    """Return the background load of a cluster, or None without one.
+    """Return the background load of a cluster, or None without one; jobs must fit the GPUs of day 0.
 
     `background_gpus` above 0 scales the time between submissions by one factor, so that the jobs need that number of
     GPUs on average; run times are kept. Raises BackgroundError if the log is unusable or needs as many GPUs as
@@ -124,7 +124,8 @@ class BackgroundJobs:
     """Submit the jobs of a log to the lab's cluster, one after the other, for as long as the run lasts.
 
     Arrivals do not keep a run alive. Other users do not have the lab's kernels, so run times stay as in the log.
-    Failures interrupt background jobs as they do experiments.
+    Failures interrupt background jobs as they do experiments. A job that is larger than the present pool is not
+    submitted: the pool can be smaller than on day 0.
     """
 
     def __init__(self, clock: Clock, datacenter: Datacenter, load: BackgroundLoad) -> None:
@@ -169,8 +170,10 @@ class BackgroundJobs:
         load, now = self.load, self._clock.now
         while self._next_arrival_day() <= now or math.isclose(self._next_arrival_day(), now, rel_tol=1e-12):
             length = float(load.run_days[self._next])
-            self._datacenter.submit(BACKGROUND, int(load.gpus[self._next]), length, owner=OWNER)
-            self.submitted += 1
+            gpus = int(load.gpus[self._next])
+            if gpus <= self._datacenter.largest_gang(BACKGROUND):
+                self._datacenter.submit(BACKGROUND, gpus, length, owner=OWNER)
+                self.submitted += 1
             self._next += 1
             if self._next == len(load.gpus):
                 self._next, self._repeats = 0, self._repeats + 1

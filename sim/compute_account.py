@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 from agents.identity import AgentId
 from agents.kernel_engineer import amdahl
 from agents.ports.compute import ArrayTaskSource, JobHandle, JobListener
 from hardware.cluster.jobs import Job, SupportsStreams
+from hardware.compute_gate import ComputeGate
 from hardware.datacenter import Datacenter
 from hardware.uses import Use
 from sim.clock import Clock
@@ -32,12 +33,15 @@ class ComputeAccount:
         self._clock = clock
         self._settings = settings
         self.datacenter = Datacenter(clock, settings.cluster, streams)
+        self.gate = ComputeGate(self.datacenter)
+        """Gate that holds, caps and resumes a use."""
         self.check_feasibility()
         self.gpus = TimeWeighted()
-        """Number of GPUs of the cluster."""
+        """Number of GPUs of the cluster over time."""
         self.gpus_for: dict[str, TimeWeighted] = {use: TimeWeighted() for use in Use}
-        """Number of GPUs that each use can have."""
+        """Number of GPUs that each use can have over time."""
         self.record_capacities()
+        self.datacenter.call_on_nodes_changed(self.record_capacities)
         self._kernel_speedup = 1.0
         self.work_rate = 1.0
         """Work of the cluster per day, relative to its work with the kernels of day 0."""
@@ -90,9 +94,9 @@ class ComputeAccount:
         self.datacenter.cancel(cast(Job, job))
 
     def fastest_training_gpus(self, one_gpu_days: float) -> int:
-        """Return the number of GPUs, within its limits, on which a training run ends soonest."""
+        """Return the number of GPUs, within its limits, on which a training run ends soonest; at least 1."""
         scenario = self._present_scenario()
-        most = training_gpus(scenario, self.datacenter)
+        most = max(1, training_gpus(scenario, self.datacenter))
         return int(fastest_run_gpus(scenario, most, one_gpu_days / self.work_rate))
 
     def jobs_waiting(self, use: str) -> int:
@@ -114,12 +118,17 @@ class ComputeAccount:
         """Compute the work rate, after a change of the kernels or of the share of attention."""
         self.work_rate = amdahl(self._settings.kernels.attention_share, self._kernel_speedup)
 
-    def check_feasibility(self) -> None:
-        """Raise ScenarioError if the cluster cannot run the jobs of the scenario."""
+    def check_feasibility(self, uses: Collection[str] = tuple(Use)) -> None:
+        """Raise ScenarioError if the cluster cannot run the jobs of the scenario for ``uses``."""
         scenario = self._present_scenario()
-        check_jobs_fit(scenario, self.datacenter)
+        check_jobs_fit(scenario, self.datacenter, uses)
         check_jobs_end(scenario, self.datacenter)
-        check_failure_rate(scenario)
+        self.check_failure_rate()
+
+    def check_failure_rate(self, more: int = 0) -> None:
+        """Raise ScenarioError if GPUs fail too often; ``more``: additional GPUs for experiments and training."""
+        gpus = self.datacenter.gpus_by_use()
+        check_failure_rate(self._settings.scenario, gpus[Use.EXPERIMENT] + gpus[Use.TRAINING] + more)
 
     def _present_scenario(self) -> Scenario:
         """Return the scenario with the present cluster, which the policy may divide in another way."""

@@ -1,10 +1,10 @@
 """Check before a run that its jobs fit the cluster and that its agents fit a computer."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Protocol
 
 from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
-from hardware.datacenter import Datacenter, inference_gpus, inference_node_sizes
 from hardware.uses import Use
 from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
@@ -17,6 +17,23 @@ MAX_FAILURES_PER_DAY = 1000
 """Largest number of GPU failures per day that a World simulates."""
 MAX_RESEARCHERS = 1e15
 """Largest number of researchers of a run: floating point represents larger whole numbers inexactly."""
+
+
+class Capacities(Protocol):
+    """The GPUs of a lab now, as `hardware.datacenter.Datacenter` reports them."""
+
+    @property
+    def capacity(self) -> int:
+        """Number of GPUs of all uses."""
+
+    def largest_gang(self, use: str) -> int:
+        """Return the largest number of GPUs that one job of a use can have."""
+
+    def gpus_by_use(self) -> dict[str, int]:
+        """Return the GPUs of each use."""
+
+    def gpus_added(self, use: str) -> int:
+        """Return the number of GPUs that were added for a use since day 0, less those retired."""
 
 
 def check_population_size(
@@ -69,8 +86,8 @@ def check_researcher_target(scenario: Scenario) -> None:
         )
 
 
-def check_jobs_fit(scenario: Scenario, datacenter: Datacenter) -> None:
-    """Refuse jobs that are larger than the share of the cluster for their use."""
+def check_jobs_fit(scenario: Scenario, capacities: Capacities, uses: Collection[str] = tuple(Use)) -> None:
+    """Refuse jobs of some uses that are larger than the present share of the cluster for their use."""
     cluster = scenario.cluster
     shares = (
         f"cluster__inference_share = {cluster.inference_share:g}, cluster__training_share = "
@@ -78,23 +95,27 @@ def check_jobs_fit(scenario: Scenario, datacenter: Datacenter) -> None:
     )
     if cluster.placement == "consolidated":
         shares += f", in whole nodes of cluster__gpus_per_node = {cluster.gpus_per_node}"
-    for use, name, gpus in _expected_jobs(scenario, datacenter):
-        largest = _largest_gang_ever(scenario, datacenter, use)
-        if gpus > largest:
-            raise ScenarioError(
-                f"{name} {gpus} GPUs, but a job for {use} can have at most {largest} of cluster__gpus = "
-                f"{cluster.gpus} ({shares})"
-            )
+    total = f"cluster__gpus = {cluster.gpus} ({shares})"
+    if capacities.capacity != cluster.gpus:
+        total = f"the {capacities.capacity} GPUs of now, after changes of the nodes of {total}"
+    for use, name, gpus in _expected_jobs(scenario, capacities):
+        largest = _largest_gang_ever(scenario, capacities, use)
+        if use in uses and gpus > largest:
+            raise ScenarioError(f"{name} {gpus} GPUs, but a job for {use} can have at most {largest} of {total}")
 
 
-def training_gpus(scenario: Scenario, datacenter: Datacenter) -> int:
-    """Return the largest number of GPUs of a training run: `training__gpus`, or the whole training share."""
+def training_gpus(scenario: Scenario, capacities: Capacities) -> int:
+    """Return the largest number of GPUs of a training run now: `training__gpus`, or all GPUs for training.
+
+    In a shared pool these are the share of the GPUs of day 0, and the nodes added for training since.
+    """
     cluster = scenario.cluster
     if scenario.training.gpus:
         return scenario.training.gpus
     if cluster.partitioning == "static":
-        return datacenter.largest_gang(Use.TRAINING)
-    return min(datacenter.largest_gang(Use.TRAINING), int(cluster.training_share * cluster.gpus))
+        return capacities.largest_gang(Use.TRAINING)
+    share = int(cluster.training_share * cluster.gpus) + capacities.gpus_added(Use.TRAINING)
+    return min(capacities.largest_gang(Use.TRAINING), max(0, share))
 
 
 def run_days(scenario: Scenario, gpus: Array, one_gpu_days: Array) -> Array:
@@ -116,11 +137,11 @@ def fastest_run_gpus(scenario: Scenario, most: int, one_gpu_days: float) -> Arra
     return fastest_gpus(float(most), lambda gpus: run_days(scenario, gpus, one_gpu_days))
 
 
-def check_jobs_end(scenario: Scenario, datacenter: Datacenter) -> None:
+def check_jobs_end(scenario: Scenario, capacities: Capacities) -> None:
     """Refuse jobs whose mean duration, with failures, is more than MAX_JOB_DAYS."""
     shown = f"cluster__gpu_hours_between_failures = {scenario.cluster.gpu_hours_between_failures:g} GPU-hours"
     if scenario.training.required:
-        most, work = max(1, training_gpus(scenario, datacenter)), scenario.training.first_run_work
+        most, work = max(1, training_gpus(scenario, capacities)), scenario.training.first_run_work
         days = float(run_days(scenario, fastest_run_gpus(scenario, most, work), work))
         if days > MAX_JOB_DAYS:
             raise ScenarioError(
@@ -141,18 +162,21 @@ def check_jobs_end(scenario: Scenario, datacenter: Datacenter) -> None:
             )
 
 
-def check_failure_rate(scenario: Scenario) -> None:
-    """Refuse a cluster with more than MAX_FAILURES_PER_DAY failures of jobs per day, which would take hours to run."""
+def check_failure_rate(scenario: Scenario, gpus: int) -> None:
+    """Refuse a cluster with more than MAX_FAILURES_PER_DAY failures of jobs per day, which would take hours to run.
+
+    ``gpus``: GPUs that can fail, which are those of experiments and training.
+    """
     cluster = scenario.cluster
     if not cluster.gpu_hours_between_failures:
         return
-    per_day = (cluster.gpus - inference_gpus(cluster)) * 24 / cluster.gpu_hours_between_failures
+    per_day = gpus * 24 / cluster.gpu_hours_between_failures
     if per_day > MAX_FAILURES_PER_DAY:
         least = cluster.gpu_hours_between_failures * per_day / MAX_FAILURES_PER_DAY
         raise ScenarioError(
             f"cluster__gpu_hours_between_failures = {cluster.gpu_hours_between_failures:g} GPU-hours is too short for "
-            f"cluster__gpus = {cluster.gpus:,}: up to {per_day:,.0f} failures a day; allowed: 0 (none) or at least "
-            f"{least:,.4g} GPU-hours ({MAX_FAILURES_PER_DAY:,} failures a day). Make failures rarer"
+            f"{gpus:,} GPUs for experiments and training: up to {per_day:,.0f} failures a day; allowed: 0 (none) or at "
+            f"least {least:,.4g} GPU-hours ({MAX_FAILURES_PER_DAY:,} failures a day). Make failures rarer"
         )
 
 
@@ -160,22 +184,21 @@ def _describe_duration(days: float) -> str:
     return f"take {days:,.3g} days" if days < NEVER else "never end"
 
 
-def _largest_gang_ever(scenario: Scenario, datacenter: Datacenter, use: str) -> int:
+def _largest_gang_ever(scenario: Scenario, capacities: Capacities, use: str) -> int:
     """Return the largest number of GPUs that a job of a use can get.
 
     In a shared pool, inference keeps its GPUs unless training may preempt it.
     """
-    cluster = scenario.cluster
-    inference = sum(inference_node_sizes(cluster))
+    cluster, inference = scenario.cluster, capacities.gpus_by_use()[Use.INFERENCE]
     if use == Use.INFERENCE:
         return inference
     pushes_out = use == Use.TRAINING and cluster.preemption
     if cluster.partitioning == "priority" and not pushes_out:
-        return min(datacenter.largest_gang(use), cluster.gpus - inference)
-    return datacenter.largest_gang(use)
+        return min(capacities.largest_gang(use), capacities.capacity - inference)
+    return capacities.largest_gang(use)
 
 
-def _expected_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple[str, str, int]]:
+def _expected_jobs(scenario: Scenario, capacities: Capacities) -> Iterator[tuple[str, str, int]]:
     """Yield use, start of the message and GPUs of each job that the run will submit."""
     yield Use.INFERENCE, "researchers need at least", 1
     if scenario.researcher.experiment_gpu_days > 0:
@@ -183,4 +206,4 @@ def _expected_jobs(scenario: Scenario, datacenter: Datacenter) -> Iterator[tuple
     if scenario.training.required and scenario.training.gpus:
         yield Use.TRAINING, "training__gpus =", scenario.training.gpus
     elif scenario.training.required:
-        yield Use.TRAINING, "training__required asks for at least", max(1, training_gpus(scenario, datacenter))
+        yield Use.TRAINING, "training__required asks for at least", max(1, training_gpus(scenario, capacities))

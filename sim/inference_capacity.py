@@ -12,8 +12,8 @@ from sim.software import LEVEL_TOLERANCE
 class InferenceCapacity:
     """Start inference, and compute how many researchers its GPUs can run: ``N0 2^deployed hardware``.
 
-    N0 is the team of day 0 and ``deployed`` the doublings of deployed software. ``hardware`` is the number of running
-    inference GPUs relative to day 0, times the work rate of the kernels.
+    N0 is the team of day 0 and ``deployed`` the doublings of deployed software. ``hardware`` is the work per day of the
+    inference GPUs that run, relative to day 0: the sum of their speeds, times the work rate of the kernels.
 
     Arguments
     ---------
@@ -38,7 +38,7 @@ class InferenceCapacity:
 
         ``deployed``: deployed software [doublings]. ``work_rate``: work of the cluster per day, relative to day 0.
         """
-        hardware = self._datacenter.inference_gpus / self.gpus_at_start * work_rate
+        hardware = self._datacenter.inference_work / self.gpus_at_start * work_rate
         return int(self._researchers_at_start * 2.0**deployed * hardware * (1 + LEVEL_TOLERANCE))
 
     def job_started(self, job: Any) -> None:

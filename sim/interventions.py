@@ -1,6 +1,6 @@
-"""Check a change of the scenario of a running lab, and apply it to the parts of the lab.
+"""Check a change of the scenario or the nodes of a running lab, and apply it to the parts of the lab.
 
-:meth:`sim.world.World.branch` uses these functions; each takes only the parts that it reads or changes.
+:class:`sim.lab.Lab` uses these functions; each takes only the parts that it reads or changes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from agents.trainer import Trainer
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
-from hardware.datacenter import SHARED, Datacenter, pool_sizes
+from hardware.datacenter import SHARED, Datacenter
 from hardware.uses import Use
 from sim.events import RunEnded
 from sim.scenario.model import Scenario, ScenarioError
@@ -65,15 +65,12 @@ def check_resumable(ending: RunEnded, new: Scenario, day: float, doublings: int,
 def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trainer) -> None:
     """Apply the new cluster; a training run that is too large for it continues on fewer GPUs.
 
-    A run continues on more GPUs if its policy wants that. Raises ScenarioError if another job could never start again.
+    A run on `training__gpus` GPUs does not. A run continues on more GPUs if its policy wants that.
+
+    Raises ScenarioError if another job could never start again.
     """
-    run = trainer.run
-    sizes = pool_sizes(cluster)
-    pool = sizes.get(SHARED) or sizes.get(Use.TRAINING, 0)
-    largest = largest_gang(cluster.placement, pool, cluster.gpus_per_node)
-    too_large = run is not None and 0 < largest < run.gpus
-    extends = run is not None and largest > run.gpus and trainer.policy.continues_on_more_gpus(run.gpus, largest)
-    interrupted = too_large or extends
+    largest = datacenter.largest_gang_under(Use.TRAINING, cluster)
+    interrupted = _shrinks(trainer, largest) or _extends(trainer, largest)
     if interrupted:
         trainer.interrupt()
     try:
@@ -82,6 +79,46 @@ def change_cluster(cluster: ClusterParams, datacenter: Datacenter, trainer: Trai
         raise ScenarioError(str(error)) from None
     if interrupted:
         trainer.resume()
+
+
+def add_nodes(datacenter: Datacenter, trainer: Trainer, use: str, number: int, speed: float) -> None:
+    """Add nodes for a use; a training run continues on more GPUs if its policy wants that. Raises ValueError."""
+    before = datacenter.largest_gang(Use.TRAINING)
+    datacenter.add_nodes(use, number, speed)
+    largest = datacenter.largest_gang(Use.TRAINING)
+    if largest > before and _extends(trainer, largest):
+        trainer.interrupt()
+        trainer.resume()
+
+
+def retire_nodes(datacenter: Datacenter, trainer: Trainer, use: str, number: int, speed: float | None) -> None:
+    """Retire nodes of a use; a training run that is too large for the others continues on fewer GPUs.
+
+    A run on `training__gpus` GPUs does not. Raises ValueError, before it changes anything, if a job could never start
+    again.
+    """
+    run, params = trainer.run, datacenter.params
+    in_pool = use in (Use.TRAINING, SHARED) or params.partitioning == "priority"
+    capacity = datacenter.capacity_of(Use.TRAINING) - number * params.gpus_per_node
+    largest = largest_gang(params.placement, max(0, capacity), params.gpus_per_node)
+    if in_pool and run is not None and _shrinks(trainer, largest):
+        datacenter.retire_nodes(use, number, speed, leaving=[run.number])
+        trainer.interrupt()
+        trainer.resume()
+    else:
+        datacenter.retire_nodes(use, number, speed)
+
+
+def _shrinks(trainer: Trainer, largest: int) -> bool:
+    """Return whether the present training run is too large for ``largest`` GPUs, and can continue on them."""
+    run = trainer.run
+    return run is not None and trainer.settings.training.gpus <= largest and 0 < largest < run.gpus
+
+
+def _extends(trainer: Trainer, largest: int) -> bool:
+    """Return whether the present training run moves to a pool that allows ``largest`` GPUs."""
+    run = trainer.run
+    return run is not None and largest > run.gpus and trainer.policy.continues_on_more_gpus(run.gpus, largest)
 
 
 def cancel_training(datacenter: Datacenter) -> None:

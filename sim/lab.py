@@ -14,6 +14,7 @@ from agents.ports.bundles import KernelEngineerPorts, PolicyPorts, ResearcherPor
 from agents.team import TeamState
 from agents.workforce import Workforce, class_without_cohort
 from hardware.cluster.params import ClusterParams
+from hardware.cluster.validation import check_node_count
 from hardware.datacenter import inference_gpus
 from hardware.uses import Use
 from sim import events
@@ -24,11 +25,11 @@ from sim.deployments import Deployments
 from sim.feasibility import check_population_size
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
-from sim.interventions import cancel_training, change_cluster, check_change
+from sim.interventions import add_nodes, cancel_training, change_cluster, check_change, retire_nodes
 from sim.kernel_calibration import MeasuredKernels
 from sim.knowledge import LabKnowledge
 from sim.lab_factory import POLICIES, LabFactory
-from sim.lab_measurements import LabMeter, gpus_by_use
+from sim.lab_measurements import LabMeter
 from sim.lab_settings import LabSettings
 from sim.random_streams import LabStreams, RandomStreams
 from sim.scenario.model import Scenario, ScenarioError, TeamSize
@@ -83,7 +84,9 @@ class Lab:
         self._clock = run.clock
         self._ledger = events.LabLedger(run.ledger, name)
         self._end = run.end
-        largest = calibration.largest_work_rate(scenario.kernels.attention_share) * _largest_inference_growth(scenario)
+        inference = inference_gpus(scenario.cluster)
+        growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
+        largest = calibration.largest_work_rate(scenario.kernels.attention_share) * growth
         check_population_size(scenario, largest, own_class=class_without_cohort(make.researcher, make.cohort))
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
@@ -248,11 +251,15 @@ class Lab:
     # --- Division of the GPUs ----------------------------------------------------------------------------
 
     def apply_gpu_split(self) -> None:
-        """Divide the GPUs as the policy decides now. Raises ScenarioError if a job could never start."""
+        """Divide the GPUs of day 0 as the policy decides now.
+
+        Raises ScenarioError if a job of a use that loses GPUs could never start.
+        """
         if self.policy.gpu_split() != self._present_split():
+            before = self.compute.datacenter.gpus_by_use()
             self._change_cluster()
-            self.compute.check_feasibility()
-            gpus = gpus_by_use(self.compute.datacenter)
+            gpus = self.compute.datacenter.gpus_by_use()
+            self.compute.check_feasibility([use for use in Use if gpus[use] < before[use]])
             self._ledger.append(
                 events.GpusDivided(self.now, gpus[Use.INFERENCE], gpus[Use.EXPERIMENT], gpus[Use.TRAINING])
             )
@@ -278,6 +285,32 @@ class Lab:
         change_cluster(params, self.compute.datacenter, self.training)
         self.compute.record_capacities()
 
+    # --- Nodes -------------------------------------------------------------------------------------------
+
+    def add_nodes(self, use: str, number: int, speed: float = 1.0) -> None:
+        """Add nodes of `cluster__gpus_per_node` GPUs for a use, which are used from this instant on.
+
+        ``speed`` is relative to the nodes of day 0. A training run continues on more GPUs if the policy wants that.
+        Call this between two frames or in an event of the clock.
+
+        Raises ValueError for an unknown use, a number below 1, a speed that is not above 0, and if GPUs would fail too
+        often.
+        """
+        if use != Use.INFERENCE:
+            self.compute.check_failure_rate(check_node_count(number) * self.settings.cluster.gpus_per_node)
+        add_nodes(self.compute.datacenter, self.training, use, number, speed)
+
+    def retire_nodes(self, use: str, number: int, speed: float | None = None) -> None:
+        """Retire nodes of a use in this instant: those of a speed, or the slowest.
+
+        Jobs on them wait again and lose no work. A training run without `training__gpus` continues on fewer GPUs if it
+        is too large for the nodes that remain. The run of the World ends as stalled when a later job can never start.
+
+        Raises ValueError, before it changes anything, for an unknown use, a number below 1 and more nodes than there
+        are. Raises it also if a waiting or running job could never start again.
+        """
+        retire_nodes(self.compute.datacenter, self.training, use, check_node_count(number), speed)
+
     # --- Change of the scenario --------------------------------------------------------------------------
 
     def prepare_change(self, scenario: Scenario) -> None:
@@ -286,8 +319,10 @@ class Lab:
         Raises ScenarioError.
         """
         check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
-        growth = inference_gpus(scenario.cluster) / max(1, self.hosting.gpus_at_start)
-        growth *= _largest_inference_growth(scenario)
+        inference = self.compute.datacenter.inference_work_under(scenario.cluster)
+        if scenario.policy.name != "fixed":
+            inference += scenario.cluster.gpus - inference_gpus(scenario.cluster)
+        growth = inference / max(1, self.hosting.gpus_at_start)
         largest = growth * self.calibration.largest_work_rate(scenario.kernels.attention_share)
         check_population_size(scenario, largest, self.own_team.researchers, self.workforce.without_cohort)
         self.workforce.publish_pooled_work()
@@ -328,8 +363,3 @@ class Lab:
                 events.KernelsDeployed(self.now, engineer.candidates, engineer.speedup, self.compute.work_rate)
             )
         engineer.schedule_next()
-
-
-def _largest_inference_growth(scenario: Scenario) -> float:
-    """Return the factor by which the policy of a scenario can raise the inference GPUs."""
-    return 1.0 if scenario.policy.name == "fixed" else scenario.cluster.gpus / max(1, inference_gpus(scenario.cluster))

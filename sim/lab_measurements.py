@@ -8,7 +8,7 @@ from agents.phases import Phase, PhaseOccupancy
 from agents.ports.measurements import LabMeasurements
 from agents.trainer import Trainer
 from agents.workforce import Workforce
-from hardware.datacenter import SHARED, Datacenter, inference_gpus, pool_sizes
+from hardware.datacenter import Datacenter, gpus_by_use
 from hardware.uses import Use
 from sim.background import BackgroundLoad
 from sim.compute_account import ComputeAccount
@@ -54,7 +54,7 @@ class LabMeter:
         means = {name: (total - self._before[name]) / days if days > 0 else 0.0 for name, total in totals.items()}
         self._since, self._before = now, totals
         datacenter = self._compute.datacenter
-        gpus = gpus_by_use(datacenter)
+        gpus, on_day_0 = datacenter.gpus_by_use(), gpus_by_use(datacenter.params)
         return LabMeasurements(
             day=now,
             days=days,
@@ -70,6 +70,7 @@ class LabMeter:
             deployment_gap=self._training.deployment_gap_doublings,
             training_run_days=self._training.run_days,
             is_training=self._training.run is not None,
+            gpus_added={use: gpus[use] - on_day_0[use] for use in Use},
         )
 
     def _totals(self, now: float) -> dict[str, float]:
@@ -83,6 +84,7 @@ class LabMeter:
     def _fewest_gpus(self, gpus: dict[str, int]) -> dict[str, int]:
         """Return the smallest pools in which each job of the scenario can start, at most the present pools.
 
+        A use keeps the nodes that were added for it, and as many GPUs of day 0 as were retired.
         A cluster with an incomplete node needs a node more, because the rounding of the shares can cost a use a part
         of a node. Experiments also keep the mean need of other users.
         """
@@ -94,23 +96,11 @@ class LabMeter:
             others = math.ceil(self._background.mean_gpus)
             experiments = max(experiments + others, int(self._background.gpus.max(initial=0)))
         fewest: dict[str, int] = {Use.INFERENCE: 1, Use.EXPERIMENT: experiments, Use.TRAINING: training}
-        incomplete = unit if self._compute.datacenter.params.gpus % unit else 0
+        datacenter = self._compute.datacenter
+        for use in Use:
+            fewest[use] = max(fewest[use], gpus[use] - datacenter.divisible_gpus(use))
+        incomplete = unit if datacenter.params.gpus % unit else 0
         return {use: min(gpus[use], math.ceil(fewest[use] / unit) * unit + incomplete) for use in Use}
-
-
-def gpus_by_use(datacenter: Datacenter) -> dict[str, int]:
-    """Return the GPUs of each use: its pool, or its share of the shared pool, of which experiments have the rest."""
-    params = datacenter.params
-    sizes = pool_sizes(params)
-    if SHARED not in sizes:
-        return {str(use): sizes.get(use, 0) for use in Use}
-    inference = inference_gpus(params)
-    training = math.floor(params.training_share * params.gpus + 1e-9)
-    return {
-        str(Use.INFERENCE): inference,
-        str(Use.EXPERIMENT): params.gpus - inference - training,
-        str(Use.TRAINING): training,
-    }
 
 
 def _gpu_unit(datacenter: Datacenter) -> int:

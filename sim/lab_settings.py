@@ -22,4 +22,5 @@ class LabSettings:
         self.kernels = scenario.kernels
         self.policy = scenario.policy
         self.cluster = scenario.cluster
+        """Parameters of the cluster, with its GPUs on day 0; `hardware.datacenter.Datacenter` has the present GPUs."""
         self.run = scenario.run

@@ -8,8 +8,8 @@ are left out, because only growth rates in D matter.
 2. Researchers: without training runs ``2^D``. With them each generation spends the share phi of a gain on shorter
    runs, so that researchers grow as ``2^((1 - phi) D)`` and a run takes ``2^(-phi D)``. Once runs take the shortest
    time allowed (``training__shortest_run_days``) nothing more is spent on them: ``2^D``, and runs of constant length.
-3. Experiments that the GPUs can end in a day: ``2^((1 - s) D)``, since the cluster is fixed and an experiment costs
-   ``2^(-(1 - s) D)``. They do not bind if experiments need no GPUs.
+3. Experiments that the GPUs can end in a day: ``2^((1 - s) D)``, since the GPUs stay those of day 0 and an experiment
+   costs ``2^(-(1 - s) D)``. They do not bind if experiments need no GPUs.
 4. Effective output: n researchers who work at the same time count as n^p, so that output grows as ``2^(y D)`` with
    ``y = p x``. x is the smaller exponent of 2 and 3, of the resource that binds in the end. If duplicates count
    nothing, the share of new findings falls as (researchers / open questions)^(-1/2): y is less by half of exponent 2.
@@ -188,7 +188,7 @@ def _binding_exponent(exponents: _Exponents) -> float:
 
 
 def _training_halts_research(scenario: Scenario) -> bool:
-    """Return whether training runs preempt the GPUs of all researchers."""
+    """Return whether training runs preempt the GPUs of all researchers, on the GPUs of day 0."""
     cluster = scenario.cluster
     if cluster.partitioning != "priority":
         return False

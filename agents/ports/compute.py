@@ -12,6 +12,10 @@ class JobHandle(Protocol):
     """A job of the cluster, as agents see it."""
 
     @property
+    def number(self) -> int:
+        """Number of the job, in order of submission."""
+
+    @property
     def gpus(self) -> int:
         """Number of GPUs."""
 

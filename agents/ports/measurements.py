@@ -19,7 +19,7 @@ class LabMeasurements(NamedTuple):
     gpus: Mapping[str, int]
     """GPUs that each use can have at the end of the period."""
     fewest_gpus: Mapping[str, int]
-    """GPUs that each use needs at least, so that each of its jobs can start."""
+    """GPUs that each use keeps at least: each of its jobs can start, and nodes that were added for it stay with it."""
     gpu_unit: int
     """Number of GPUs that a use gets or loses at once: a node if placement is consolidated, otherwise one."""
     gpus_held: Mapping[str, float]
@@ -40,6 +40,17 @@ class LabMeasurements(NamedTuple):
     """Length of the present training run, or of the next one, without failures; 0 if none is needed [days]."""
     is_training: bool
     """Whether a training run is under way at the end of the period."""
+    gpus_added: Mapping[str, int] = {}
+    """GPUs that were added for each use since day 0, less those retired; empty if there are none."""
+
+    def split_for(self, gpus: Mapping[str, int]) -> tuple[float, float]:
+        """Return the shares for inference and training of the GPUs of day 0 that give each use this number of GPUs.
+
+        ``gpus`` adds up to the GPUs of the lab, and is at least `fewest_gpus` for each use.
+        """
+        of_day_0 = {use: number - self.gpus_added.get(use, 0) for use, number in gpus.items()}
+        total = sum(of_day_0.values())
+        return of_day_0["inference"] / total, of_day_0["training"] / total
 
     @property
     def waiting_share(self) -> float:

@@ -180,7 +180,10 @@ def _mean_experiment_days(params: ResearcherParams, cost: float, gpus: int) -> f
 
 
 def gpus_at_start(scenario: Scenario) -> int:
-    """Return the GPUs for experiments on day 0; in a shared pool, each use is assumed to have its share."""
+    """Return the GPUs for experiments on day 0; in a shared pool, each use is assumed to have its share.
+
+    The study uses the scenario only: nodes that a run adds later do not count.
+    """
     cluster = scenario.cluster
     sizes = pool_sizes(cluster)
     if SHARED not in sizes:

@@ -188,7 +188,8 @@ def _count(value: float, top: float) -> str:
 
 
 def _draw_gpus(axes: Axes, result: RunResult) -> None:
-    total = result.scenario.cluster.gpus
+    capacity = _capacity(result)
+    total = max(capacity)
     days, *stacks = _downsample([result.series["day"], *(_gpus(result, use) for use, _ in USES)])
     base = np.zeros(len(days))
     step: Literal["pre", "post"] = "post" if result.engine == "fluid" else "pre"  # its rows are at the changes
@@ -199,12 +200,21 @@ def _draw_gpus(axes: Axes, result: RunResult) -> None:
         if use == "training":
             _part_training_runs(axes, result, np.array(days), base, upper)
         base = upper
+    if min(capacity) < total:
+        axes.step(result.series["day"], capacity, where=step, color="black", linewidth=0.8, label="GPUs there")
     axes.set_ylim(0, total)
     quarters = [total * quarter / 4 for quarter in range(5)]
     axes.yaxis.set_major_locator(FixedLocator(quarters) if total % 4 == 0 else MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylabel("GPUs in use")
     axes.grid(visible=False)
+
+
+def _capacity(result: RunResult) -> list[int]:
+    """Return the GPUs of the cluster over time; `cluster__gpus` if the run did not record those without a job."""
+    if "gpus_idle" not in result.series or result.engine == "fluid":
+        return [result.scenario.cluster.gpus] * len(result.series["day"])
+    return [round(sum(row)) for row in zip(*(_gpus(result, use) for use, _ in USES), strict=True)]
 
 
 def _gpus(result: RunResult, use: str) -> Sequence[float]:

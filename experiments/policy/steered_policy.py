@@ -43,7 +43,7 @@ def divide_gpus(weights: Sequence[float], measured: LabMeasurements) -> GpuSplit
     """
     total = sum(measured.gpus.values())
     if sum(weights) <= 0:
-        return _as_split(measured.gpus, total)
+        return GpuSplit(*measured.split_for(measured.gpus))
     shares = dict(zip(USES, weights, strict=True))
     fixed: dict[str, int] = {}
     while True:
@@ -56,7 +56,7 @@ def divide_gpus(weights: Sequence[float], measured: LabMeasurements) -> GpuSplit
         if not below:
             break
         fixed |= {use: measured.fewest_gpus[use] for use in below}
-    return _as_split(fixed | _round_to_units(wanted, rest, measured.gpu_unit), total)
+    return GpuSplit(*measured.split_for(fixed | _round_to_units(wanted, rest, measured.gpu_unit)))
 
 
 def _round_to_units(wanted: Mapping[str, float], total: int, unit: int) -> dict[str, int]:
@@ -66,7 +66,3 @@ def _round_to_units(wanted: Mapping[str, float], total: int, unit: int) -> dict[
     for use in sorted(gpus, key=lambda use: gpus[use] - wanted[use])[:left]:
         gpus[use] += unit
     return gpus
-
-
-def _as_split(gpus: Mapping[str, int], total: int) -> GpuSplit:
-    return GpuSplit(gpus["inference"] / total, gpus["training"] / total)

@@ -17,14 +17,15 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from hardware.cluster.params import ClusterParams
-from hardware.datacenter import SHARED, inference_gpus, pool_sizes
+from hardware.datacenter import Datacenter, gpus_by_use
+from hardware.uses import Use
 from sim import reporters
 from sim.growth import FrozenLaw
 from sim.scenario.model import ScenarioError
 from sim.world import Snapshot, World
 
 INPUTS: Final = ("researchers", "experiments", "training")
+_USES: Final = {"researchers": Use.INFERENCE, "experiments": Use.EXPERIMENT, "training": Use.TRAINING}
 INPUT_FACTOR: Final = 1.25
 """Factor on an input, as near as whole nodes allow, by one node at least."""
 MAX_DAYS: Final = 45.0
@@ -81,31 +82,31 @@ def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False)
     return MomentMargins(snapshot.day, best if largest > 0 else "", found, path.days, gain)
 
 
-def raise_input(cluster: ClusterParams, name: str) -> tuple[dict[str, Any], float]:
-    """Return the changes that give one use more GPUs and the others the same number, and the factor on its GPUs.
+def raise_input(datacenter: Datacenter, name: str) -> tuple[dict[str, Any], float]:
+    """Return the changes that give one use more GPUs and the others the same number, and the factor on its work.
 
-    A use without GPUs has no changes.
+    The changes add GPUs of day 0, beside the nodes that were added since. The factor counts the GPUs that the use has
+    now by their speed. A use without GPUs has no changes.
     """
-    sizes, unit = pool_sizes(cluster), cluster.gpus_per_node if cluster.placement == "consolidated" else 1
-    inference = inference_gpus(cluster)
-    if SHARED in sizes:
-        training = math.floor(cluster.training_share * cluster.gpus + 1e-9)
-        now = {"researchers": inference, "training": training, "experiments": cluster.gpus - inference}
-    else:
-        training = sizes.get("training", 0)
-        now = {"researchers": inference, "training": training, "experiments": sizes.get("experiment", 0)}
-    if not now[name]:
+    params, use = datacenter.params, _USES[name]
+    unit = params.gpus_per_node if params.placement == "consolidated" else 1
+    on_day_0, now = gpus_by_use(params), datacenter.gpus_by_use()
+    there = now[use]
+    if name == "experiments" and params.partitioning == "priority":
+        there += now[Use.TRAINING]
+    if not there:
         return {}, 1.0
-    more = max(1, round(now[name] * (INPUT_FACTOR - 1) / unit)) * unit
-    gpus = cluster.gpus + more
-    inference += more if name == "researchers" else 0
-    training += more if name == "training" else 0
+    more = max(1, round(there * (INPUT_FACTOR - 1) / unit)) * unit
+    on_day_0[use] += more
+    gpus = sum(on_day_0.values())
+    inference = on_day_0[Use.INFERENCE] / gpus
     changes = {
         "cluster__gpus": gpus,
-        "cluster__inference_share": inference / gpus,
-        "cluster__training_share": min(training / gpus, 1 - inference / gpus),
+        "cluster__inference_share": inference,
+        "cluster__training_share": min(on_day_0[Use.TRAINING] / gpus, 1 - inference),
     }
-    return changes, (now[name] + more) / now[name]
+    work = there - datacenter.gpus_added(use) + datacenter.work_added(use)
+    return changes, (work + more) / work
 
 
 def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
@@ -114,7 +115,7 @@ def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
     try:
         if not _is_input_used(world, name):
             return 0.0
-        changes, factor = raise_input(world.scenario.cluster, name)
+        changes, factor = raise_input(world.lab.compute.datacenter, name)
         if not changes:
             return 0.0
         more = world.branch(**changes)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.kernel_engineer import candidates_per_day, research_pace
 from hardware.cluster.placement import largest_gang
-from hardware.datacenter import SHARED, Datacenter, inference_gpus, pool_sizes
+from hardware.datacenter import SHARED, gpus_by_use, inference_gpus, pool_sizes
 from hardware.uses import Use
 from sim.feasibility import check_jobs_end, check_jobs_fit, check_researcher_target, training_gpus
 from sim.growth import effort_doublings, software_doublings
@@ -171,7 +171,7 @@ def _unsupported(scenario: Scenario) -> str:
             f"policy__name = '{scenario.policy.name}' is not possible with the fluid engine, because it divides the "
             "GPUs during the run; allowed: 'fixed'. Change it, or use the World"
         )
-    capacities = cast(Datacenter, _PoolCapacities(scenario))
+    capacities = _PoolCapacities(scenario)
     try:
         check_researcher_target(scenario)
         check_jobs_fit(scenario, capacities)
@@ -250,7 +250,7 @@ def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
 
 def _cluster_columns(scenario: Scenario) -> dict[str, Any]:
     cluster, training = scenario.cluster, scenario.training
-    capacities = cast(Datacenter, _PoolCapacities(scenario))
+    capacities = _PoolCapacities(scenario)
     lifetime = cluster.gpu_hours_between_failures / 24
     load = scenario.background()
     background = load.mean_gpus if load is not None else 0.0
@@ -287,6 +287,19 @@ class _PoolCapacities:
         """Return the largest number of GPUs that one job of a use may have."""
         pool = self._sizes.get(SHARED) or self._sizes.get(use, 0)
         return largest_gang(self._params.placement, pool, self._params.gpus_per_node)
+
+    @property
+    def capacity(self) -> int:
+        """Number of GPUs."""
+        return self._params.gpus
+
+    def gpus_by_use(self) -> dict[str, int]:
+        """Return the GPUs of each use."""
+        return gpus_by_use(self._params)
+
+    def gpus_added(self, use: str) -> int:
+        """Return 0: the equations have the GPUs of day 0 only."""
+        return 0
 
 
 def _calibration_reader(scenarios: Sequence[Scenario]) -> Callable[[Scenario], MeasuredKernels]:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from hardware.compute_gate import ComputeGate
 from hardware.uses import Use
 from sim.scenario.model import Scenario
 from sim.world import World
@@ -20,18 +19,17 @@ from sim.world import World
 def test_changes_that_cancel_out_keep_the_digest(changes: dict[str, object]) -> None:
     lab = Scenario.load("lab").replace(cluster__gpus=128, run__horizon_days=40, run__max_individuals=100)
     plain, changed = (World(lab.replace(**changes), 3) for _ in range(2))
-    datacenter = changed.lab.compute.datacenter
-    gate = ComputeGate(datacenter)
+    gate, cluster = changed.lab.compute.gate, changed.lab.compute.datacenter
     while plain.running:
         plain.step()
         for use in Use:
-            datacenter.add_nodes(use, 2)
-            datacenter.add_nodes(use, 1, speed=2.0)
+            changed.lab.add_nodes(use, 2)
+            changed.lab.add_nodes(use, 1, speed=2.0)
             gate.hold(use, running="preempt")
             gate.resume(use)
-            datacenter.retire_nodes(use, 1, speed=2.0)
-            datacenter.retire_nodes(use, 2, speed=1.0)
+            changed.lab.retire_nodes(use, 1, speed=2.0)
+            changed.lab.retire_nodes(use, 2, speed=1.0)
         changed.step()
     assert changed.digest() == plain.digest()
-    assert datacenter.records == plain.lab.compute.datacenter.records
-    assert datacenter.capacity == changed.scenario.cluster.gpus
+    assert cluster.records == plain.lab.compute.datacenter.records
+    assert cluster.capacity == changed.scenario.cluster.gpus

@@ -16,7 +16,7 @@ DAYS = 30.0
 def papers_gained(world: World, name: str) -> float:
     """How many times as many papers a branch with a quarter more of one input publishes, at costs it draws."""
     written = []
-    for changes in ({}, raise_input(world.scenario.cluster, name)[0]):
+    for changes in ({}, raise_input(world.lab.compute.datacenter, name)[0]):
         branch = world.branch(**changes)
         while branch.running and branch.now < world.now + DAYS:
             branch.step()

@@ -5,8 +5,9 @@ import pytest
 from experiments.plotting import run_figure as analysis
 from experiments.plotting.run_figure import run_figure, run_picture, unconstrained_curve
 from sim.growth import SoftwareCurve
-from sim.runner import run
+from sim.runner import run, summarise
 from sim.scenario.model import Scenario
+from sim.world import World
 from tests.support.known_speedup_curve import FILE
 
 
@@ -41,6 +42,19 @@ def test_run_figure_labels_the_closed_form_only_without_constraints():
     assert "the law alone: no queue, no retraining" in labels("lab")
     assert "the law alone: no queue, no retraining" in labels("lab", str(FILE))
     assert "the law alone: no faster kernels" in labels("toy-explosion", str(FILE))
+
+
+def test_run_figure_shows_the_gpus_that_were_added():
+    with World(Scenario.load("lab").replace(run__horizon_days=6.0), 1) as world:
+        world.step()
+        world.lab.add_nodes("inference", 128)
+        while world.running:
+            world.step()
+        result = summarise(world)
+    (axes,) = (each for each in run_figure(result).axes if each.get_ylabel() == "GPUs in use")
+    assert axes.get_ylim() == (0, 2048)
+    (line,) = (line for line in axes.lines if line.get_label() == "GPUs there")
+    assert list(line.get_ydata()) == [1024, 1024, 2048, 2048, 2048, 2048, 2048]
 
 
 def test_run_picture_of_an_empty_run_is_drawn():

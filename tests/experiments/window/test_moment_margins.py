@@ -12,9 +12,11 @@ from experiments.window.moment_margins import INPUTS, MomentMargins, moment_marg
 from experiments.window.player import RunPlayer
 from experiments.window.session import WindowSession, view_state
 from experiments.window.views import limiting_factor
-from hardware.datacenter import inference_gpus, pool_sizes
+from hardware.datacenter import Datacenter, inference_gpus, pool_sizes
+from sim.clock import Clock
 from sim.scenario.model import Scenario
 from sim.world import World
+from tests.support.clusters import SeededStreams
 from tests.support.window_runs import small_lab
 
 CROWDED = small_lab(cluster__gpus=32, researcher__initial=60, run__max_doublings=9)
@@ -59,7 +61,7 @@ def test_moment_margins_of_an_ended_run_extend_its_horizon() -> None:
 @pytest.mark.parametrize("name", INPUTS)
 def test_raise_input_keeps_the_gpus_of_other_uses(name: str, changes: dict[str, object]) -> None:
     cluster = small_lab(**changes).cluster
-    changed, factor = raise_input(cluster, name)
+    changed, factor = raise_input(Datacenter(Clock(), cluster, SeededStreams(0)), name)
     more = small_lab(**(changes | changed)).cluster
     use = {"researchers": "inference", "experiments": "experiment"}.get(name, name)
     for each, gpus in pool_sizes(cluster).items():
@@ -70,11 +72,24 @@ def test_raise_input_keeps_the_gpus_of_other_uses(name: str, changes: dict[str, 
 @pytest.mark.parametrize("name", INPUTS)
 def test_raise_input_in_a_shared_pool_keeps_the_gpus_of_inference(name: str) -> None:
     cluster = small_lab(cluster__partitioning="priority").cluster
-    changed, factor = raise_input(cluster, name)
+    changed, factor = raise_input(Datacenter(Clock(), cluster, SeededStreams(0)), name)
     more = small_lab(cluster__partitioning="priority", **changed).cluster
     assert more.gpus > cluster.gpus
     there = inference_gpus(cluster) * (factor if name == "researchers" else 1.0)
     assert inference_gpus(more) == pytest.approx(there)
+
+
+def test_raise_input_counts_added_nodes_by_their_speed() -> None:
+    world = world_after(small_lab(), 2)
+    center = world.lab.compute.datacenter
+    gpus = center.gpus_by_use()["inference"]
+    world.lab.add_nodes("inference", 3, speed=2.0)
+    changes, factor = raise_input(center, "researchers")
+    added = 3 * world.scenario.cluster.gpus_per_node
+    with world.branch(**changes) as more:
+        raised = more.lab.compute.datacenter.inference_work
+    assert factor == pytest.approx(raised / (gpus + 2 * added))
+    assert 1.1 <= factor <= 1.3
 
 
 def measured_session(scenario: Scenario, frames: int) -> WindowSession:

@@ -1,13 +1,21 @@
 """Tests of the placement of gangs on nodes, against a reference that searches all nodes."""
 
+import heapq
+import math
 import pickle
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from random import Random
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hardware.cluster import node_runs, placement
 from hardware.cluster.fit_probes import FitProbe
 from hardware.cluster.jobs import Allocation, nodes_of
 from hardware.cluster.node_runs import NodeRuns
@@ -271,3 +279,72 @@ def test_node_runs_equal_a_set_of_numbers(steps: list[tuple[str, int, int]]) -> 
         assert all(a + n < b for (a, n), (b, _) in pairwise(runs.runs()))  # runs that touch are one
         highest = [node for start, size in runs.highest(number) for node in range(start, start + size)]
         assert sorted(highest) == sorted(numbers)[-number:]
+
+
+class OperationCounter:
+    """Count the lines of the modules of placement that are executed, and the levels of heaps that are passed.
+
+    An operation on a heap of n entries passes log2(n) levels.
+    """
+
+    FILES = (placement.__file__, node_runs.__file__)
+    HEAP_CALLS = ("heappush", "heappop", "heapreplace", "heapify")
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.operations = 0.0
+        for module in (placement, node_runs):
+            for name in self.HEAP_CALLS:
+                if hasattr(module, name):
+                    monkeypatch.setattr(module, name, self._counted(getattr(heapq, name), name == "heapify"))
+
+    def _counted(self, call: Callable[..., Any], costs_all: bool) -> Callable[..., Any]:
+        def counted(heap: list[int], *arguments: int) -> Any:
+            self.operations += len(heap) if costs_all else math.log2(len(heap) + 1)
+            return call(heap, *arguments)
+
+        return counted
+
+    def _trace(self, frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename not in self.FILES:
+            return None
+        self.operations += event == "line"
+        return self._trace
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        before = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+
+def use_at_random(pool: Consolidated, held: list[Allocation], gangs: int, chance: Random) -> None:
+    """Place gangs, and release one of those in ``held`` for each gang once an eighth or less of the GPUs is free."""
+    for _ in range(gangs):
+        allocation = pool.take(chance.choice((1, 2, 3, 5, 8, 16, 24)))
+        if allocation is not None:
+            held.append(allocation)
+        if pool.free <= pool.gpus // 8:
+            place = chance.randrange(len(held))
+            held[place], held[-1] = held[-1], held[place]
+            pool.release(held.pop())
+
+
+def operations_of_a_gang(nodes: int, monkeypatch: pytest.MonkeyPatch, gangs: int = 2000) -> float:
+    """Return the mean number of operations to place and release a gang, in a pool that was used at random before."""
+    pool, chance = Consolidated(8 * nodes, 8), Random(1)
+    held: list[Allocation] = []
+    use_at_random(pool, held, 5 * nodes, chance)
+    with monkeypatch.context() as patches:
+        counter = OperationCounter(patches)
+        with counter.counting():
+            use_at_random(pool, held, gangs, chance)
+    return counter.operations / gangs
+
+
+def test_gang_costs_the_logarithm_of_the_number_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = (operations_of_a_gang(nodes, monkeypatch) for nodes in (100, 10_000))
+    assert small > 10
+    assert large <= small + 3 * math.log2(100), "a doubling of the nodes adds at most three operations"
