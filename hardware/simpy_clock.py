@@ -40,6 +40,8 @@ class ExactClock(Environment):
     (``BoundClass.bind_early``). It does not do so for instances of a subclass.
     """
 
+    __slots__ = ("_now",)  # so that `now` is an attribute, see below
+
     def __init__(self, initial_time: float = 0.0) -> None:
         super().__init__(initial_time)
         self.halted = False
@@ -55,12 +57,14 @@ class ExactClock(Environment):
         """Replace SimPy's event counter, an ``itertools.count``: Python 3.12 and later pickle it with a warning."""
         next_number = next(self._eid)
         self._eid = count(next_number)
-        return self.__dict__ | {"_eid": next_number}
+        return self.__dict__ | {"_eid": next_number, "_now": self._now}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state, with a new event counter."""
-        self.__dict__.update(state)
-        self._eid = count(state["_eid"])
+        now, next_number = state["_now"], state["_eid"]
+        self.__dict__.update((name, value) for name, value in state.items() if name != "_now")
+        self._now = now
+        self._eid = count(next_number)
 
     @property
     def idle(self) -> bool:
@@ -88,22 +92,25 @@ class ExactClock(Environment):
 
         If only background timers are scheduled, none of them is processed.
         """
-        queue, background = self._queue, BackgroundTimeout
-        while queue and not self.halted:
-            entry = heappop(queue)
-            now, _, _, event = entry
-            if now > until or (event.__class__ is background and self.idle):
-                heappush(queue, entry)
-                break
-            # The body of SimPy's step(), inlined because it runs for every event.
-            self._now = self.last_event = now
-            callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # SimPy: None once processed
-            for callback in callbacks:
-                callback(event)
-            if not event._ok and not hasattr(event, "_defused"):
-                raise event._value
-            if self.is_unsettled:
-                self.settle_if_due()
+        queue, background, latest = self._queue, BackgroundTimeout, self.last_event
+        try:
+            while queue and not self.halted:
+                entry = heappop(queue)
+                time, _, _, event = entry
+                if time > until or (event.__class__ is background and self.idle):
+                    heappush(queue, entry)
+                    break
+                # The body of SimPy's step(), inlined because it runs for every event.
+                self._now = latest = time
+                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]  # SimPy: None when processed
+                for callback in callbacks:
+                    callback(event)
+                if not event._ok and not hasattr(event, "_defused"):
+                    raise event._value
+                if self.is_unsettled:
+                    self.settle_if_due()
+        finally:
+            self.last_event = latest
 
     def call_in_this_instant(self, callback: Callable[[Event], None], priority: EventPriority) -> None:
         """Call ``callback`` after all events of this instant with a smaller ``priority`` number."""
@@ -112,3 +119,7 @@ class ExactClock(Environment):
         event._ok = True
         event._value = None
         self.schedule(event, priority)
+
+
+# SimPy's `now` is a property that returns `_now`. A second name of the slot returns the same value without a call.
+ExactClock.now = ExactClock._now  # type: ignore[method-assign, assignment]

@@ -173,8 +173,10 @@ class Cohort(LabAgent):
         del self._running[job]
         tasks = job.tasks
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
-        away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
-        inactive, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
+        inactive = 0
+        if self.inactive_pending:
+            away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
+            inactive, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
         self._write(tasks, _batch_of(job).known_at_start, Phase.RUN, inactive)
 
     def _write(self, papers: int, known_at_start: int, phase: Phase, inactive: int = 0) -> None:
@@ -186,7 +188,8 @@ class Cohort(LabAgent):
             self._drafts.add(later, known_at_start)
             self.writing.add_new(later)
             self.inactive_pending -= inactive
-            self._pause(self.writing, Phase.WRITE, inactive)
+            if inactive:
+                self._pause(self.writing, Phase.WRITE, inactive)
         if papers > later:
             self._publish_batch(papers - later, known_at_start, phase)
 
@@ -231,8 +234,10 @@ class Cohort(LabAgent):
         """
         batch, per_day = _batch_of(array), self.settings.researcher.papers_per_day
         in_time = gang * self.settings.run.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
-        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
-        tasks = min(array.count, in_time, one_job_per_gang)
+        tasks = min(array.count, in_time)
+        if tasks >= 2:
+            one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
+            tasks = min(tasks, one_job_per_gang)
         return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
 
     def _max_ideas(self) -> float:

@@ -34,7 +34,7 @@ from hardware.cluster.jobs import (
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.preemption import preemption_order, victims
 from hardware.cluster.queues import BackfillQueue, QueueDiscipline
-from hardware.cluster.reliability import checkpoint_interval
+from hardware.cluster.reliability import gang_checkpoint_interval
 from hardware.cluster.state import ClusterState, capacity_after
 from hardware.cluster.validation import (
     check_arrays_fit,
@@ -186,7 +186,8 @@ class GpuCluster(ClusterState):
 
         Raises ValueError if ``count`` is below 1.
         """
-        count = whole_count(count, "count")
+        if count.__class__ is not int:
+            count = whole_count(count, "count")
         if count < 1:
             raise ValueError(
                 f"count = {count} is too small for a job array; allowed: 1 or more. Submit at least one job"
@@ -583,7 +584,7 @@ class GpuCluster(ClusterState):
 
     def _interval_of(self, gpus: int) -> float:
         """Return the work of a gang between two checkpoints."""
-        return float(checkpoint_interval(self._fixed_interval, self._checkpoint_cost, self._mtbf, gpus))
+        return gang_checkpoint_interval(self._fixed_interval, self._checkpoint_cost, self._mtbf, gpus)
 
     def _checkpoint_time(self, gpus: int, length: float) -> float:
         """Return the time in which a job writes checkpoints: one after each interval but the last."""
@@ -593,7 +594,7 @@ class GpuCluster(ClusterState):
     def _time_to_failure(self, job: Job) -> float:
         """Draw the time until one of the GPUs of a job fails."""
         assert self._streams is not None, "checked when the cluster was set up"
-        return self._streams.get("gpu failure", job.owner).exponential(self._mtbf / job.gpus)
+        return self._mtbf / job.gpus * self._streams.get("gpu failure", job.owner).standard_exponential()
 
     def _on_allocation_end(self, end: AllocationEnd) -> None:
         """End a job in the event of its allocation end: a second event would double the cost."""
