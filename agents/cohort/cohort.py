@@ -223,7 +223,8 @@ class Cohort(LabAgent):
 
     def _running_tasks(self, job: JobHandle) -> int:
         """Return how many tasks of a job run at the same time: at most one for each GPU."""
-        return int(min(job.tasks, job.gpus))
+        tasks, gpus = job.tasks, job.gpus
+        return tasks if tasks < gpus else gpus
 
     # Limits of batches
 

@@ -720,12 +720,13 @@ class GpuCluster(ClusterState):
         """Notify the listeners; they find the cluster in a consistent state."""
         news, self._notifications = self._notifications, []
         for job, started in news:
-            if job.watcher is None or job.triggered:
+            watcher = job.watcher
+            if watcher is None or job.triggered:
                 continue
             if started:
-                job.watcher.job_started(job)
+                watcher.job_started(job)
             else:
-                job.watcher.job_stopped(job)
+                watcher.job_stopped(job)
 
 
 def _number_of(job: Job) -> int:

@@ -109,5 +109,6 @@ class ArrayJob(Job):
 
     def record_at_end(self, ended: float, duration: float) -> JobRecord:
         """Return the record of all tasks at the end of the last one."""
-        self.past = self.past or ExecutionHistory(self.started_at)
+        if self.tasks_before and self.past is None:
+            self.past = ExecutionHistory(self.started_at)
         return super().record_at_end(ended, duration)

@@ -316,26 +316,29 @@ class Job(Event):
 
     def record(self, ended: float, outcome: Outcome) -> JobRecord:
         """Return the record of a job that holds no GPUs."""
-        past, gpus = self.past or ExecutionHistory(), self.gpus
-        return JobRecord(
-            self.number,
-            self.owner,
-            self.use,
-            self.priority,
-            gpus,
-            self.length,
-            self.submitted,
-            past.started,
-            ended,
-            outcome,
-            past.preemptions,
-            past.failures,
-            gpus * past.held,
-            gpus * past.worked,
-            gpus * past.restarted,
-            gpus * past.lost,
-            self.tasks,
-            0.0 if past.started is None else self.tasks * (past.started - self.submitted),
+        past, job_class, gpus = self.past or ExecutionHistory(), self.job_class, self.gpus
+        return _tuple(
+            JobRecord,
+            (
+                self.number,
+                self.owner,
+                job_class.use,
+                job_class.priority,
+                gpus,
+                self.length,
+                self.submitted,
+                past.started,
+                ended,
+                outcome,
+                past.preemptions,
+                past.failures,
+                gpus * past.held,
+                gpus * past.worked,
+                gpus * past.restarted,
+                gpus * past.lost,
+                self.tasks,
+                0.0 if past.started is None else self.tasks * (past.started - self.submitted),
+            ),
         )
 
     def mark_processed(self, record: JobRecord) -> list[Any]:
@@ -347,7 +350,7 @@ class Job(Event):
 
     def record_at_end(self, ended: float, duration: float) -> JobRecord:
         """Return the record of a job that is done; its last allocation lasted ``duration``."""
-        past, job_class, gpus = self.past, self.job_class, self.gpus
+        past, job_class, gpus, tasks = self.past, self.job_class, self.gpus, self.tasks
         if past is not None:
             past.held += duration
             past.restarted += past.restart_due
@@ -374,8 +377,8 @@ class Job(Event):
                 gpus * self.length,
                 0.0,
                 0.0,
-                1,
-                self.started_at - self.submitted,
+                tasks,
+                tasks * (self.started_at - self.submitted),
             ),
         )
 
