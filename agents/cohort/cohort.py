@@ -223,8 +223,7 @@ class Cohort(LabAgent):
 
     def _running_tasks(self, job: JobHandle) -> int:
         """Return how many tasks of a job run at the same time: at most one for each GPU."""
-        tasks, gpus = job.tasks, job.gpus
-        return tasks if tasks < gpus else gpus
+        return min(job.tasks, job.gpus)
 
     # Limits of batches
 

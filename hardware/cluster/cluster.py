@@ -17,7 +17,7 @@ from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
 from hardware.cluster.held_jobs import HeldJobs
-from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier
+from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier, new_array
 from hardware.cluster.jobs import (
     Allocation,
     AllocationEnd,
@@ -196,7 +196,7 @@ class GpuCluster(ClusterState):
         accounting, arrays = self._accounting, self._pending_arrays
         first = accounting.last_job + 1
         accounting.last_job += count
-        array = JobArray(first, count, source, payload, owner, job_class, self._env.now)
+        array = new_array(first, count, source, payload, owner, job_class, self._env.now)
         if self._held and use in self._held:
             self._held[use].add_arrays([array])
         elif not arrays or arrays[-1].job_class is job_class:

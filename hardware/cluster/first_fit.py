@@ -81,9 +81,7 @@ class FirstFitIndex:
         node = slot + self._size
         lengths[node] = length
         while node > 1:
-            sibling = lengths[node ^ 1]
-            if sibling < length:
-                length = sibling
+            length = min(length, lengths[node ^ 1])
             node //= 2
             if lengths[node] == length:
                 return
