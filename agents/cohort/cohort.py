@@ -47,12 +47,13 @@ class Cohort(LabAgent):
 
     def __init__(self, model: mesa.Model, identity: AgentId, ports: ResearcherPorts) -> None:
         super().__init__(model, identity)
+        self._stream_key = identity.stream_key
         self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings = ports
         self.count = dict.fromkeys(Phase, 0)
         self.inactive_pending = 0
         """Researchers that queue or run and have lost their inference GPU; they pause when their experiment is over."""
-        self.thinking = CohortStage(ports, "thinking", identity.stream_key, self._on_thought_out, self._max_ideas)
-        self.writing = CohortStage(ports, "writing", identity.stream_key, self._on_written, self._max_batch_for_step)
+        self.thinking = CohortStage(ports, "thinking", self._stream_key, self._on_thought_out, self._max_ideas)
+        self.writing = CohortStage(ports, "writing", self._stream_key, self._on_written, self._max_batch_for_step)
         self.ideas, self._drafts = StartIndexSampler(), StartIndexSampler()
         """Start labels of the papers that are thought about, and of those that are written."""
         self._running: dict[JobHandle, None] = {}
@@ -300,7 +301,7 @@ class Cohort(LabAgent):
             self.count[new] += researchers
 
     def _rng(self, decision: str) -> np.random.Generator:
-        return self.randomness.get(decision, self.identity.stream_key)
+        return self.randomness.get(decision, self._stream_key)
 
 
 def _batch_of(jobs: JobHandle | JobArrayHandle) -> ExperimentBatch:

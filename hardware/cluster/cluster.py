@@ -594,7 +594,7 @@ class GpuCluster(ClusterState):
     def _time_to_failure(self, job: Job) -> float:
         """Draw the time until one of the GPUs of a job fails."""
         assert self._streams is not None, "checked when the cluster was set up"
-        return self._mtbf / job.gpus * self._streams.get("gpu failure", job.owner).standard_exponential()
+        return self._streams.get("gpu failure", job.owner).exponential(self._mtbf / job.gpus)
 
     def _on_allocation_end(self, end: AllocationEnd) -> None:
         """End a job in the event of its allocation end: a second event would double the cost."""

@@ -350,13 +350,14 @@ class Job(Event):
 
     def record_at_end(self, ended: float, duration: float) -> JobRecord:
         """Return the record of a job that is done; its last allocation lasted ``duration``."""
-        past, job_class, gpus, tasks = self.past, self.job_class, self.gpus, self.tasks
+        past, job_class, gpus = self.past, self.job_class, self.gpus
         if past is not None:
             past.held += duration
             past.restarted += past.restart_due
             past.worked = self.length
             past.speed = 1.0
             return self.record(ended, "done")
+        tasks = 1 if self.array is None else self.tasks
         # Most jobs just run. JobRecord(...) would take twice the time.
         return _tuple(
             JobRecord,

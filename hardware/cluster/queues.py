@@ -98,7 +98,7 @@ class PriorityLanes(QueueDiscipline):
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        rank = self.rank(job.job_class)
+        rank = -job.job_class.priority if self._by_priority else 0
         lane = self._lanes.get(rank)
         if lane is None:
             lane = self._new_lane(rank)
