@@ -8,6 +8,8 @@ No other module uses private attributes of SimPy's environment. Decision 29 give
 - The loop over events is SimPy's ``step()``, inlined (``_queue``, ``_now`` and ``_ok``, ``_value`` of events).
 - The counter of events is pickled (``_eid``).
 - A call is scheduled at a low priority (``_ok`` and ``_value`` of an event). ``succeed()`` has a fixed priority.
+- A timer is created in half the time of a ``Timeout`` (``_ok`` and ``_value`` of its class).
+- ``now`` is read without a call: it is a second name of ``_now``, which is a slot.
 """
 
 import math
@@ -34,14 +36,14 @@ class Timer(Event):
 
     __slots__ = ("callbacks", "env")
     _ok: ClassVar[bool] = True  # type: ignore[misc]  # always a success
-    _value: ClassVar[None] = None
+    _value: ClassVar[None] = None  # type: ignore[misc]  # no callback reads it
 
-    def __init__(self, env: Environment, days: float, callback: Callable[[Event], None]) -> None:
-        if days < 0:
-            raise ValueError(f"days = {days} is negative; allowed: 0 or more. Call the function at a later time")
+    def __init__(self, env: Environment, delay: float, callback: Callable[[Event], None]) -> None:
+        if delay < 0:
+            raise ValueError(f"delay = {delay} is negative; allowed: 0 or more. Call the function at a later time")
         self.env = env
         self.callbacks = [callback]
-        env.schedule(self, NORMAL, days)
+        env.schedule(self, NORMAL, delay)
 
 
 class BackgroundTimeout(Timeout):
@@ -137,4 +139,4 @@ class ExactClock(Environment):
 
 
 # SimPy's `now` is a property that returns `_now`. A second name of the slot returns the same value without a call.
-ExactClock.now = ExactClock._now  # type: ignore[method-assign, assignment]
+ExactClock.now = ExactClock._now  # type: ignore[misc, method-assign, assignment]

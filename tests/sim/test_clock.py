@@ -68,7 +68,7 @@ def test_unpickled_clock_has_the_time_from_which_new_timers_count():
 
 def test_timer_with_a_negative_time_raises():
     clock = Clock()
-    with pytest.raises(ValueError, match=r"^days = -1 is negative; allowed: 0 or more"):
+    with pytest.raises(ValueError, match=r"^delay = -1 is negative; allowed: 0 or more"):
         clock.after(-1, lambda _: None)
 
 
