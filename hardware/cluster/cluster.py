@@ -173,8 +173,7 @@ class GpuCluster(ClusterState):
         count: int,
         source: TaskSupplier,
         payload: Any = None,
-        *,
-        owner: int = 0,
+        owner: int = 0,  # not keyword-only, because CPython calls functions with such parameters more slowly
         use: str = "job",
         priority: int = 0,
     ) -> JobArray:

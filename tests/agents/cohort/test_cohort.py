@@ -153,7 +153,7 @@ def paused_by_activity(cohort: Cohort) -> tuple[int, int, int]:
 def mixed_cohort(size: int = 40) -> tuple[SmallLab, Cohort]:
     """A cohort of which some researchers think, some write and some wait for their experiments."""
     lab = SmallLab(gpus=6, experiment_gpu_days=0.5, experiment_days=0.5, papers_per_month=20.0, writing_share=0.4)
-    cohort = Cohort(lab.model, lab, 1)
+    cohort = Cohort(lab.model, researcher_id(1), lab.ports)
     cohort.grow(size)
     lab.clock.advance(2.0)
     return lab, cohort
@@ -161,7 +161,7 @@ def mixed_cohort(size: int = 40) -> tuple[SmallLab, Cohort]:
 
 def draws_of_pauses(lab: SmallLab) -> dict[str, Any]:
     """State of the random stream of pauses, which each draw changes."""
-    return dict(lab.rng_for("housing", 1).bit_generator.state)
+    return dict(lab.randomness.get("housing", 1).bit_generator.state)
 
 
 def test_cohort_pause_without_alternatives_draws_nothing() -> None:
