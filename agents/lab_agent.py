@@ -19,9 +19,10 @@ class _UniqueIds:
         self._next: WeakKeyDictionary[mesa.Model, Iterator[int]] = WeakKeyDictionary()
 
     def __getitem__(self, model: mesa.Model) -> Iterator[int]:
-        if model not in self._next:
-            self._next[model] = count(1 + max((agent.unique_id for agent in model.agents), default=0))
-        return self._next[model]
+        numbers = self._next.get(model)
+        if numbers is None:
+            numbers = self._next[model] = count(1 + max((agent.unique_id for agent in model.agents), default=0))
+        return numbers
 
 
 class LabAgent(mesa.Agent):

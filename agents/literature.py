@@ -66,7 +66,7 @@ class Literature:
         if papers <= max(questions, _MAX_EXACT_DRAWS):
             hit = np.zeros(questions, dtype=bool)
             hit[stream.integers(0, questions, size=papers)] = True
-            places = np.flatnonzero(hit)
+            places = hit.nonzero()[0]
         else:
             places = np.flatnonzero(stream.random(questions) >= (1 - 1 / questions) ** papers)
         answered = places[self._open_papers[places] <= known_at_start]

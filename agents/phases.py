@@ -43,21 +43,18 @@ class PhaseOccupancy:
 
     def enter(self, phase: Phase, now: float, researchers: int = 1) -> None:
         """Add researchers to a phase; a negative number removes them."""
-        self._settle(phase, now)
-        self.count[phase] += researchers
+        count = self.count[phase]
+        self._days[phase] += count * (now - self._since[phase])
+        self._since[phase] = now
+        self.count[phase] = count + researchers
 
     def move(self, old: Phase, new: Phase, now: float, researchers: int = 1) -> None:
         """Move researchers from a phase to a successor. Raises InvalidTransitionError if that is not allowed."""
         if new not in ALLOWED_TRANSITIONS[old]:
             raise InvalidTransitionError(f"{new} cannot follow {old}; allowed: {', '.join(ALLOWED_TRANSITIONS[old])}")
-        self._settle(old, now)
-        self.count[old] -= researchers
+        self.enter(old, now, -researchers)
         self.enter(new, now, researchers)
 
     def days(self, phase: Phase, now: float) -> float:
         """Return the researcher-days spent in a phase up to now."""
         return self._days[phase] + self.count[phase] * (now - self._since[phase])
-
-    def _settle(self, phase: Phase, now: float) -> None:
-        self._days[phase] += self.count[phase] * (now - self._since[phase])
-        self._since[phase] = now

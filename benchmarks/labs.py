@@ -92,13 +92,13 @@ class Callbacks:
 
 
 class Thought(Event):
-    """End of the thinking time of a researcher; the event is reused for other researchers."""
+    """End of the thinking time of a researcher; all researchers share one event, which is scheduled many times."""
 
     __slots__ = ("callbacks",)
-    _ok = True  # type: ignore[assignment]  # always a success, so no instance needs to say so
+    _ok = True  # type: ignore[assignment]  # always a success
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, callbacks: list[Any]) -> None:
+        self.callbacks = callbacks
 
 
 class Lots:
@@ -111,23 +111,19 @@ class Lots:
         self.times = drawn()
         self.finished = -researchers
         self.on_thought = [self.ask]
-        self.thoughts: list[Thought] = []
-        """Processed events, to be scheduled again for researchers who think."""
+        self.thought = Thought(self.on_thought)
         for _each in range(researchers):
             self.think()
 
     def think(self, _job: Any = None) -> None:
         """Think, then ask: at first, and when a job is over."""
         self.finished += 1
-        thoughts = self.thoughts
-        thought = thoughts.pop() if thoughts else Thought()
-        thought.callbacks = self.on_thought
         env = self.env
-        heappush(env._queue, (env._now + next(self.times), NORMAL, next(env._eid), thought))  # as env.schedule() does
+        heappush(env._queue, (env.now + next(self.times), NORMAL, next(env._eid), self.thought))  # as env.schedule()
 
     def ask(self, thought: Thought) -> None:
         """Ask for a GPU."""
-        self.thoughts.append(thought)
+        thought.callbacks = self.on_thought  # SimPy has taken them from the event that it processes
         self.cluster.submit_array(1, self)
 
     def next_task(self, _array: Any, _max_gpus: int) -> tuple[int, float, int]:

@@ -1,17 +1,17 @@
 """Extend SimPy's environment so that it advances to an exact time and can be saved, copied and branched.
 
-A World uses callbacks (``Timeout(env, days).callbacks.append(self._finished)``) instead of generators, which cannot be
-pickled. The clock and every scheduled event can therefore be written as bytes, read back and continued.
+A World uses callbacks (``clock.after(days, self._finished)``) instead of generators, which cannot be pickled. The clock
+and every scheduled event can therefore be written as bytes, read back and continued.
 
 The operations that SimPy's public interface lacks are in :mod:`hardware.simpy_clock`.
 """
 
 from collections.abc import Callable
 
-from simpy import Event, Timeout
+from simpy import Event
 from simpy.events import EventPriority
 
-from hardware.simpy_clock import BackgroundTimeout, ExactClock, discard_events
+from hardware.simpy_clock import BackgroundTimeout, ExactClock, Timer, discard_events
 
 _END_OF_INSTANT = EventPriority(3)
 """SimPy priority after the cluster's dispatch (2), which gives out the GPUs of an instant."""
@@ -71,9 +71,7 @@ class Clock(ExactClock):
 
     def after(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Call ``callback`` after ``days``; the returned timer identifies the call."""
-        timer = Timeout(self, days)
-        timer.callbacks.append(callback)
-        return timer
+        return Timer(self, days, callback)
 
     def after_in_background(self, days: float, callback: Callable[[Event], None]) -> Event:
         """Call ``callback`` after ``days``, with a timer that does not keep the run alive."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.random import PCG64, Generator
 
 
@@ -47,7 +48,7 @@ class RandomStreams:
 
     def _new(self, decision: str, agent: int | str) -> Generator:
         digest = blake2b(repr((self.seed, decision, agent)).encode(), digest_size=16).digest()
-        return Generator(PCG64(int.from_bytes(digest, "little")))
+        return Generator(PCG64(np.frombuffer(digest, dtype="<u4")))  # the same as of one number, in less time
 
 
 class LabStreams:

@@ -47,12 +47,13 @@ class Cohort(LabAgent):
 
     def __init__(self, model: mesa.Model, identity: AgentId, ports: ResearcherPorts) -> None:
         super().__init__(model, identity)
+        self._stream_key = identity.stream_key
         self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings = ports
         self.count = dict.fromkeys(Phase, 0)
         self.inactive_pending = 0
         """Researchers that queue or run and have lost their inference GPU; they pause when their experiment is over."""
-        self.thinking = CohortStage(ports, "thinking", identity.stream_key, self._on_thought_out, self._max_ideas)
-        self.writing = CohortStage(ports, "writing", identity.stream_key, self._on_written, self._max_batch_for_step)
+        self.thinking = CohortStage(ports, "thinking", self._stream_key, self._on_thought_out, self._max_ideas)
+        self.writing = CohortStage(ports, "writing", self._stream_key, self._on_written, self._max_batch_for_step)
         self.ideas, self._drafts = StartIndexSampler(), StartIndexSampler()
         """Start labels of the papers that are thought about, and of those that are written."""
         self._running: dict[JobHandle, None] = {}
@@ -173,8 +174,10 @@ class Cohort(LabAgent):
         del self._running[job]
         tasks = job.tasks
         self._move(Phase.QUEUE, Phase.RUN, tasks - running)
-        away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
-        inactive, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
+        inactive = 0
+        if self.inactive_pending:
+            away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
+            inactive, _ = self._choose((self.inactive_pending, away - self.inactive_pending), tasks)
         self._write(tasks, _batch_of(job).known_at_start, Phase.RUN, inactive)
 
     def _write(self, papers: int, known_at_start: int, phase: Phase, inactive: int = 0) -> None:
@@ -186,7 +189,8 @@ class Cohort(LabAgent):
             self._drafts.add(later, known_at_start)
             self.writing.add_new(later)
             self.inactive_pending -= inactive
-            self._pause(self.writing, Phase.WRITE, inactive)
+            if inactive:
+                self._pause(self.writing, Phase.WRITE, inactive)
         if papers > later:
             self._publish_batch(papers - later, known_at_start, phase)
 
@@ -220,7 +224,7 @@ class Cohort(LabAgent):
 
     def _running_tasks(self, job: JobHandle) -> int:
         """Return how many tasks of a job run at the same time: at most one for each GPU."""
-        return int(min(job.tasks, job.gpus))
+        return min(job.tasks, job.gpus)
 
     # Limits of batches
 
@@ -231,8 +235,10 @@ class Cohort(LabAgent):
         """
         batch, per_day = _batch_of(array), self.settings.researcher.papers_per_day
         in_time = gang * self.settings.run.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
-        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
-        tasks = min(array.count, in_time, one_job_per_gang)
+        tasks = min(array.count, in_time)
+        if tasks >= 2:
+            one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
+            tasks = min(tasks, one_job_per_gang)
         return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
 
     def _max_ideas(self) -> float:
@@ -295,7 +301,7 @@ class Cohort(LabAgent):
             self.count[new] += researchers
 
     def _rng(self, decision: str) -> np.random.Generator:
-        return self.randomness.get(decision, self.identity.stream_key)
+        return self.randomness.get(decision, self._stream_key)
 
 
 def _batch_of(jobs: JobHandle | JobArrayHandle) -> ExperimentBatch:

@@ -185,7 +185,7 @@ class CohortStage:
 
     def _leap_size(self, count: int) -> int:
         """Return how many of ``count`` merged researchers may leave in one leap."""
-        return max(1, int(self._settings.run.leap_tolerance * count))
+        return int(self._settings.run.leap_tolerance * count) or 1
 
     def _schedule_leap(self) -> None:
         """Schedule the next leap."""

@@ -17,7 +17,7 @@ from simpy.core import StopSimulation
 from simpy.events import NORMAL, EventPriority
 
 from hardware.cluster.held_jobs import HeldJobs
-from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier
+from hardware.cluster.job_arrays import MAX_TASKS_PER_RECORD, ArrayJob, JobArray, TaskSupplier, new_array
 from hardware.cluster.jobs import (
     Allocation,
     AllocationEnd,
@@ -34,7 +34,7 @@ from hardware.cluster.jobs import (
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.preemption import preemption_order, victims
 from hardware.cluster.queues import BackfillQueue, QueueDiscipline
-from hardware.cluster.reliability import checkpoint_interval
+from hardware.cluster.reliability import gang_checkpoint_interval
 from hardware.cluster.state import ClusterState, capacity_after
 from hardware.cluster.validation import (
     check_arrays_fit,
@@ -173,8 +173,7 @@ class GpuCluster(ClusterState):
         count: int,
         source: TaskSupplier,
         payload: Any = None,
-        *,
-        owner: int = 0,
+        owner: int = 0,  # not keyword-only, because CPython calls functions with such parameters more slowly
         use: str = "job",
         priority: int = 0,
     ) -> JobArray:
@@ -186,7 +185,8 @@ class GpuCluster(ClusterState):
 
         Raises ValueError if ``count`` is below 1.
         """
-        count = whole_count(count, "count")
+        if count.__class__ is not int:
+            count = whole_count(count, "count")
         if count < 1:
             raise ValueError(
                 f"count = {count} is too small for a job array; allowed: 1 or more. Submit at least one job"
@@ -195,7 +195,7 @@ class GpuCluster(ClusterState):
         accounting, arrays = self._accounting, self._pending_arrays
         first = accounting.last_job + 1
         accounting.last_job += count
-        array = JobArray(first, count, source, payload, owner, job_class, self._env.now)
+        array = new_array(first, count, source, payload, owner, job_class, self._env.now)
         if self._held and use in self._held:
             self._held[use].add_arrays([array])
         elif not arrays or arrays[-1].job_class is job_class:
@@ -583,7 +583,7 @@ class GpuCluster(ClusterState):
 
     def _interval_of(self, gpus: int) -> float:
         """Return the work of a gang between two checkpoints."""
-        return float(checkpoint_interval(self._fixed_interval, self._checkpoint_cost, self._mtbf, gpus))
+        return gang_checkpoint_interval(self._fixed_interval, self._checkpoint_cost, self._mtbf, gpus)
 
     def _checkpoint_time(self, gpus: int, length: float) -> float:
         """Return the time in which a job writes checkpoints: one after each interval but the last."""
@@ -719,12 +719,13 @@ class GpuCluster(ClusterState):
         """Notify the listeners; they find the cluster in a consistent state."""
         news, self._notifications = self._notifications, []
         for job, started in news:
-            if job.watcher is None or job.triggered:
+            watcher = job.watcher
+            if watcher is None or job.triggered:
                 continue
             if started:
-                job.watcher.job_started(job)
+                watcher.job_started(job)
             else:
-                job.watcher.job_stopped(job)
+                watcher.job_stopped(job)
 
 
 def _number_of(job: Job) -> int:

@@ -28,35 +28,37 @@ class FirstFitIndex:
 
     def remove(self, job: Job) -> None:
         """Remove a job of the index."""
-        self._insert_pending()
+        if self._pending:
+            self._insert_pending()
         slot = self._slots.pop(job.number)
         self._jobs[slot] = None
         self._update_leaf(slot, math.inf)
 
     def first(self, longest: float) -> Job | None:
         """Return the first job with a length of at most ``longest``."""
-        self._insert_pending()
-        lengths = self._lengths
+        if self._pending:
+            self._insert_pending()
+        lengths, size = self._lengths, self._size
         node = 1
         if lengths[node] > longest:
             return None
-        while node < self._size:
+        while node < size:
             node *= 2
             if lengths[node] > longest:
                 node += 1
-        return self._jobs[node - self._size]
+        return self._jobs[node - size]
 
     def __len__(self) -> int:
         return len(self._slots) + len(self._pending)
 
     def __iter__(self) -> Iterator[Job]:
-        self._insert_pending()
+        if self._pending:
+            self._insert_pending()
         return (job for job in self._jobs if job is not None)
 
     def _insert_pending(self) -> None:
         """Insert jobs that returned, all together."""
-        if self._pending:
-            self._rebuild(sorted([*filter(None, self._jobs), *self._pending], key=_arrival))
+        self._rebuild(sorted([*filter(None, self._jobs), *self._pending], key=_arrival))
 
     def _rebuild(self, jobs: list[Job]) -> None:
         self._size = max(8, 1 << (2 * len(jobs)).bit_length())
@@ -79,11 +81,11 @@ class FirstFitIndex:
         node = slot + self._size
         lengths[node] = length
         while node > 1:
-            shorter = min(lengths[node], lengths[node ^ 1])
+            length = min(length, lengths[node ^ 1])
             node //= 2
-            if lengths[node] == shorter:
+            if lengths[node] == length:
                 return
-            lengths[node] = shorter
+            lengths[node] = length
 
 
 def _arrival(job: Job) -> int:

@@ -41,26 +41,16 @@ class JobArray:
 
     __slots__ = ("count", "job_class", "number", "owner", "payload", "source", "submitted")
 
-    def __init__(
-        self,
-        number: int,
-        count: int,
-        source: TaskSupplier,
-        payload: Any,
-        owner: int,
-        job_class: JobClass,
-        submitted: float,
-    ) -> None:
-        self.number = number
-        """Number of the first job that still waits; the numbers of an array are consecutive."""
-        self.count = count
-        """Number of jobs that still wait."""
-        self.source = source
-        self.payload = payload
-        """Data that the source attached."""
-        self.owner = owner
-        self.job_class = job_class
-        self.submitted = submitted
+    number: int
+    """Number of the first job that still waits; the numbers of an array are consecutive."""
+    count: int
+    """Number of jobs that still wait."""
+    source: TaskSupplier
+    payload: Any
+    """Data that the source attached."""
+    owner: int
+    job_class: JobClass
+    submitted: float
 
     def draw_job(self, env: Any, max_gpus: int) -> ArrayJob:
         """Draw the next job, which may do several tasks, and subtract its tasks from the count."""
@@ -77,6 +67,30 @@ class JobArray:
         self.number += tasks
         self.count -= tasks
         return job
+
+
+def new_array(
+    number: int,
+    count: int,
+    source: TaskSupplier,
+    payload: Any,
+    owner: int,
+    job_class: JobClass,
+    submitted: float,
+) -> JobArray:
+    """Create a job array; a function takes half the time of an ``__init__``, and each submission creates one."""
+    array = _new(JobArray)
+    array.number = number
+    array.count = count
+    array.source = source
+    array.payload = payload
+    array.owner = owner
+    array.job_class = job_class
+    array.submitted = submitted
+    return array
+
+
+_new = object.__new__
 
 
 class ArrayJob(Job):
@@ -109,5 +123,6 @@ class ArrayJob(Job):
 
     def record_at_end(self, ended: float, duration: float) -> JobRecord:
         """Return the record of all tasks at the end of the last one."""
-        self.past = self.past or ExecutionHistory(self.started_at)
+        if self.tasks_before and self.past is None:
+            self.past = ExecutionHistory(self.started_at)
         return super().record_at_end(ended, duration)

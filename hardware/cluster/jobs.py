@@ -316,26 +316,29 @@ class Job(Event):
 
     def record(self, ended: float, outcome: Outcome) -> JobRecord:
         """Return the record of a job that holds no GPUs."""
-        past, gpus = self.past or ExecutionHistory(), self.gpus
-        return JobRecord(
-            self.number,
-            self.owner,
-            self.use,
-            self.priority,
-            gpus,
-            self.length,
-            self.submitted,
-            past.started,
-            ended,
-            outcome,
-            past.preemptions,
-            past.failures,
-            gpus * past.held,
-            gpus * past.worked,
-            gpus * past.restarted,
-            gpus * past.lost,
-            self.tasks,
-            0.0 if past.started is None else self.tasks * (past.started - self.submitted),
+        past, job_class, gpus = self.past or ExecutionHistory(), self.job_class, self.gpus
+        return _tuple(
+            JobRecord,
+            (
+                self.number,
+                self.owner,
+                job_class.use,
+                job_class.priority,
+                gpus,
+                self.length,
+                self.submitted,
+                past.started,
+                ended,
+                outcome,
+                past.preemptions,
+                past.failures,
+                gpus * past.held,
+                gpus * past.worked,
+                gpus * past.restarted,
+                gpus * past.lost,
+                self.tasks,
+                0.0 if past.started is None else self.tasks * (past.started - self.submitted),
+            ),
         )
 
     def mark_processed(self, record: JobRecord) -> list[Any]:
@@ -354,6 +357,7 @@ class Job(Event):
             past.worked = self.length
             past.speed = 1.0
             return self.record(ended, "done")
+        tasks = 1 if self.array is None else self.tasks
         # Most jobs just run. JobRecord(...) would take twice the time.
         return _tuple(
             JobRecord,
@@ -374,8 +378,8 @@ class Job(Event):
                 gpus * self.length,
                 0.0,
                 0.0,
-                1,
-                self.started_at - self.submitted,
+                tasks,
+                tasks * (self.started_at - self.submitted),
             ),
         )
 

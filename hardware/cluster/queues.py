@@ -98,7 +98,7 @@ class PriorityLanes(QueueDiscipline):
 
     def push(self, job: Job) -> bool:
         """Add a job; only the new head can be the next to start."""
-        rank = self.rank(job.job_class)
+        rank = -job.job_class.priority if self._by_priority else 0
         lane = self._lanes.get(rank)
         if lane is None:
             lane = self._new_lane(rank)
@@ -314,13 +314,14 @@ class EasyBackfill(BackfillQueue):
 
     def push(self, job: Job) -> bool:
         """Add a job; any job may be the next to start."""
-        first = self.head
+        first, rank = self.head, -job.job_class.priority
         if first is None:
             self.head = job
             return True
-        if (-job.job_class.priority, job.number) < (-first.job_class.priority, first.number):
-            self.head, job = job, first
-        key = (-job.job_class.priority, job.gpus)
+        rank_of_first = -first.job_class.priority
+        if rank < rank_of_first or (rank == rank_of_first and job.number < first.number):
+            self.head, job, rank = job, first, rank_of_first
+        key = (rank, job.gpus)
         index = self._indexes.get(key)
         if index is None:
             index = self._indexes[key] = FirstFitIndex()
@@ -335,7 +336,7 @@ class EasyBackfill(BackfillQueue):
             return
         self.head = None
         if self._behind_head:
-            self.head = self._earliest(dict.fromkeys((gpus for _, gpus in self._indexes), UNBOUNDED))
+            self.head = self._earliest()
             assert self.head is not None, "jobs wait behind the head"
             self._remove(self.head)
 
@@ -369,15 +370,15 @@ class EasyBackfill(BackfillQueue):
         sizes = [gpus for (_, gpus), index in self._indexes.items() if index]
         return self._earliest({gpus: reservation.max_work(gpus) for gpus in dict.fromkeys(sizes)})
 
-    def _earliest(self, max_work: dict[int, float]) -> Job | None:
-        """Return the first job whose work is at most the maximum for its size."""
+    def _earliest(self, max_work: dict[int, float] | None = None) -> Job | None:
+        """Return the first job behind the head whose work is at most the maximum for its size, if there are maxima."""
         best: Job | None = None
-        best_key = (math.inf, math.inf)
+        best_rank: float = math.inf
         for (rank, gpus), index in self._indexes.items():
-            if index and rank <= best_key[0]:
-                job = index.first(max_work[gpus])
-                if job is not None and (rank, job.number) < best_key:
-                    best, best_key = job, (rank, job.number)
+            if rank <= best_rank:
+                job = index.first(UNBOUNDED if max_work is None else max_work.get(gpus, 0.0))
+                if job is not None and (best is None or rank < best_rank or job.number < best.number):
+                    best, best_rank = job, rank
         return best
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ Pure functions of floats or NumPy arrays. Failed GPUs are replaced at once, so t
 last checkpoint and a restart.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,12 @@ def checkpoint_interval(fixed: Array, write: Array, gpu_life: Array, gpus: Array
     """
     best = np.sqrt(2 * write * gpu_life / gpus)
     return np.where(gpu_life > 0, np.where(fixed > 0, fixed, best), np.inf)
+
+
+@lru_cache(maxsize=4096)
+def gang_checkpoint_interval(fixed: float, write: float, gpu_life: float, gpus: int) -> float:
+    """Return the :func:`checkpoint_interval` of one gang; results are kept, because gangs have few sizes."""
+    return float(checkpoint_interval(fixed, write, gpu_life, gpus))
 
 
 def job_time(work: Array, failures: Array, interval: Array, write: Array, restart: Array) -> Array:

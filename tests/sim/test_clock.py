@@ -54,6 +54,36 @@ def test_unpickled_clock_continues_with_the_same_events(delays, until):
     assert again.rang == recorder.rang
 
 
+def test_unpickled_clock_has_the_time_from_which_new_timers_count():
+    clock = Clock()
+    clock.advance(2.5)
+    again = pickle.loads(pickle.dumps(clock))
+    assert again.now == 2.5
+    timer = again.after(1.5, lambda _: None)
+    again.advance(10)
+    assert timer.processed
+    again.return_to_last_event()
+    assert again.now == 4.0
+
+
+def test_timer_with_a_negative_time_raises():
+    clock = Clock()
+    with pytest.raises(ValueError, match=r"^delay = -1 is negative; allowed: 0 or more"):
+        clock.after(-1, lambda _: None)
+
+
+def test_last_event_is_that_in_which_a_callback_raised():
+    def fail(_event: Event) -> None:
+        raise RuntimeError
+
+    clock = Clock()
+    clock.after(1.0, lambda _: None)
+    clock.after(2.0, fail)
+    with pytest.raises(RuntimeError):
+        clock.advance(10)
+    assert clock.last_event == 2.0
+
+
 def test_halt_leaves_the_clock_at_its_event():
     clock = Clock()
 
