@@ -101,6 +101,7 @@ class Lab:
             run.ledger,
             self._next_generation_at,
         )
+        self._set_publication_delay()
         self.workforce = Workforce(
             run.model,
             name,
@@ -146,6 +147,14 @@ class Lab:
     def now(self) -> float:
         """Time since the start of the run [days]."""
         return float(self._clock.now)
+
+    @property
+    def published_software(self) -> float:
+        """Discovered software that is published, and that others can therefore know [doublings].
+
+        It is the discovered software of ``policy.publication_delay_days`` ago, and never falls.
+        """
+        return self.knowledge.published_software
 
     # --- Coordination of the parts -----------------------------------------------------------------------
 
@@ -208,7 +217,7 @@ class Lab:
             self._schedule_review()
         if self._deployed or self._reviewed:
             self._deployed = False
-            self.apply_gpu_split()
+            self.apply_policy()
 
     def update_workforce(self) -> None:
         """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs.
@@ -247,8 +256,21 @@ class Lab:
 
     # --- Division of the GPUs ----------------------------------------------------------------------------
 
-    def apply_gpu_split(self) -> None:
-        """Divide the GPUs as the policy decides now. Raises ScenarioError if a job could never start."""
+    def apply_policy(self) -> None:
+        """Divide the GPUs, and publish, as the policy decides now.
+
+        Raises ScenarioError if a job could never start, or if the delay of publications is not allowed.
+        """
+        self._set_publication_delay()
+        self._apply_gpu_split()
+
+    def _set_publication_delay(self) -> None:
+        try:
+            self.knowledge.history.set_delay(self.policy.publication_delay_days, self.now)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+    def _apply_gpu_split(self) -> None:
         if self.policy.gpu_split() != self._present_split():
             self._change_cluster()
             self.compute.check_feasibility()

@@ -24,6 +24,7 @@ def check_policy(policy: type[LabPolicy], examples: int = 30, **fixed: object) -
     The properties are:
 
     - The shares of the GPUs are not negative and add up to at most 1, and every job can still start.
+    - The delay of publications is not negative.
     - No generation begins while no software waits, and the next one begins above what is consumed.
     - A generation takes up at most what waits, and its parts add up to at most what it takes up.
     - A training run has from 1 GPU to as many as one job can have.
@@ -88,6 +89,8 @@ def check_decisions(lab: Lab) -> None:
     assert sum(shares) <= 1 + _CLOSE, f"gpu_split() = {split}: the shares add up to {sum(shares):g}, more than 1"
     days = policy.review_days
     assert math.isfinite(days) and days >= 0, f"review_days = {days:g}: must be at least 0 and finite"
+    delay = policy.publication_delay_days
+    assert delay >= 0, f"publication_delay_days = {delay:g}: must be from 0 to math.inf"
     consumed = training.consumed_doublings
     following = policy.next_generation_at(consumed)
     assert following > consumed, f"next_generation_at({consumed:g}) = {following:g}: must be above {consumed:g}"

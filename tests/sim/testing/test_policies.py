@@ -23,6 +23,17 @@ class Negative(LabPolicy):
         return GpuSplit(0.7, -0.1)
 
 
+class Prophetic(LabPolicy):
+    """A publication before its discovery, after a while."""
+
+    reads = 0
+
+    @property
+    def publication_delay_days(self):
+        self.reads += 1
+        return 0.0 if self.reads < 2 else -1.0
+
+
 class Endless(LabPolicy):
     """A generation begins although nothing waits."""
 
@@ -128,6 +139,7 @@ def test_check_policy_adaptive_policy_conforms_with_frequent_large_moves():
     [
         (TooMuch, "add up to 1.1, more than 1"),
         (Negative, "a share is negative"),
+        (Prophetic, "publication_delay_days = -1"),
         (Endless, "would begin without end"),
         (Standing, "must be above"),
         (Greedy, "takes up too much"),
