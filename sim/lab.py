@@ -137,7 +137,9 @@ class Lab:
         """Jobs of other users; None if the scenario has no background load."""
         self.hosting = InferenceCapacity(self.compute.datacenter, self.own_team.researchers, self._on_inference_changed)
         load = self.background.load if self.background is not None else None
-        self.meter = LabMeter(self.settings, self.compute, self.workforce, self.knowledge, self.training, load)
+        self.meter = LabMeter(
+            self.settings, self.compute, self.workforce, self.knowledge, self.training, self.hosting, load
+        )
         """Measurements since the latest review of the policy."""
         self._review_due = self._reviewed = False
         """Whether a review is due in this instant; whether one took place, after which a training run may be due."""

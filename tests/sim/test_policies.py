@@ -88,11 +88,9 @@ def test_fixed_policy_divides_once_and_for_all():
     assert moves(finished(World(SMALL, 1))) == []
 
 
-def test_policy_parameters_do_not_change_a_run_of_the_fixed_policy():
-    changed = SMALL.replace(policy__review_days=1.0, policy__step_share=0.5, policy__hysteresis=0.0)
-    assert finished(World(changed, 1)).digest() == finished(World(SMALL, 1)).digest()
-    assert changed.digest() == SMALL.digest()
-    assert changed.canonical().flat() == SMALL.flat()
+def test_parameters_that_the_fixed_policy_does_not_read_are_refused():
+    with pytest.raises(ScenarioError, match="policy__review_days is not read under policy__name = 'fixed'"):
+        SMALL.replace(policy__review_days=1.0)
 
 
 def test_digest_of_a_scenario_contains_the_parameters_that_the_policy_reads():
@@ -208,6 +206,15 @@ def test_measured_pools_and_smallest_pools(recorded):
     assert first.gpus == {"inference": 32, "experiment": 16, "training": 16}
     assert first.fewest_gpus == {"inference": 8, "experiment": 8, "training": 8}
     assert first.gpu_unit == 8
+
+
+def test_smallest_inference_pool_runs_one_researcher(recorded):
+    """A researcher on 2 of 32 GPUs needs a node of 8; the only researcher on 4 GPUs needs all of them."""
+    assert recorded.lab.policy.seen[0].fewest_gpus["inference"] == 8
+    alone = Scenario.load("retraining-0.9").replace(run__horizon_days=150.0)
+    seen = finished(World(alone, make=LabFactory(policy=RecordingPolicy))).lab.policy.seen
+    assert seen[0].fewest_gpus["inference"] == 4
+    assert seen[-1].fewest_gpus["inference"] == 2, "two generations of 0.85 doublings are deployed on day 119"
 
 
 def test_measured_shares_of_one_pool_add_up_to_the_cluster():
