@@ -8,6 +8,7 @@ from agents.ports.measurements import LabMeasurements
 from sim.events import GpusDivided, TrainingRequested
 from sim.fluid import fluid
 from sim.lab_factory import LabFactory
+from sim.margins import margins
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -237,7 +238,10 @@ def test_fluid_engine_refuses_a_changing_division():
 def test_margins_of_an_adaptive_run_are_undefined_with_the_reason():
     result = run(ADAPTIVE.replace(run__horizon_days=20.0), 1)
     assert result.limited_by == "undefined"
-    assert "policy__name" in result.margins.reason
+    assert result.margins.reason == (
+        "the policy moves GPUs from one input to another during the run (policy__name = 'adaptive')"
+    )
+    assert margins([ADAPTIVE, SMALL], [2, 2])[1].limited_by != "undefined"
 
 
 def test_population_check_counts_the_inference_gpus_that_the_policy_can_add():
