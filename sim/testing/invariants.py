@@ -155,7 +155,8 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values."""
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
     measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
-    selected = {"growth__law": law, "kernels__measurements": measurements}
+    policy = fixed.get("policy__name") or draw(values_of(parameters()["policy__name"]))
+    selected = {"growth__law": law, "kernels__measurements": measurements, "policy__name": policy}
     start = Scenario(name="drawn").replace(**selected)
     values = {
         name: draw(values_of(parameter))

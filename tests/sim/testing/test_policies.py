@@ -131,7 +131,8 @@ def test_check_policy_shipped_policies_conform(policy):
 
 @pytest.mark.slow
 def test_check_policy_adaptive_policy_conforms_with_frequent_large_moves():
-    check_policy(AdaptivePolicy, 8, policy__review_days=0.5, policy__step_share=0.5, policy__hysteresis=0.0)
+    often = {"policy__review_days": 0.5, "policy__step_share": 0.5, "policy__hysteresis": 0.0}
+    check_policy(AdaptivePolicy, 8, policy__name="adaptive", **often)
 
 
 @pytest.mark.parametrize(
