@@ -64,6 +64,6 @@ def _compare_runs(queried: World, unqueried: World, check: Callable[[World], Non
         while restored.running:
             restored.step()
         assert restored.digest() == queried.digest(), (
-            f"the run was another when the {part} was not queried, and the run was saved on day {unqueried.now:g}: "
-            f"a query changed the {part}, or its actions depend on more than its state"
+            f"a run that was not queried, and was restored on day {unqueried.now:g}, had other events. "
+            f"Either a query changed the {part}, or its actions depend on more than its state"
         )

@@ -23,8 +23,8 @@ def check_trainer(trainer: type[Trainer], examples: int = 30, **fixed: object) -
     - Generations are numbered 1, 2, 3 and so on, and each is deployed once. Its training run is requested after the
       generation before is deployed.
     - No generation is deployed before its training run can have ended. Without training runs none is requested.
-    - Deployed software and the gain of the present run are together at most what the generations have consumed, and
-      that is at most what is discovered. What is consumed never falls.
+    - Deployed software and the gain of the present run are together at most what the generations have consumed.
+    - What the generations have consumed is at most what is discovered.
     - No generation that is due by the policy waits while no run is under way.
     - A run that is interrupted and resumed has at most the work that was left.
     - A query changes nothing, and a run that is saved and restored goes on alike. :func:`check_invariants` passes after

@@ -3,6 +3,7 @@
 import pytest
 
 from experiments.policy.fixed_splits import (
+    COMPARED_LABS,
     TRAINING_LABS,
     FixedSplit,
     SplitComparison,
@@ -40,6 +41,17 @@ def test_adaptive_policy_reaches_95_percent_of_the_best_fixed_division_if_traini
     """These labs draw no random numbers, so that one run of each policy decides."""
     found = compare_with_fixed_splits(Scenario.load(name).replace(run__horizon_days=days), [0])
     assert found.ratio >= 0.95
+
+
+@pytest.mark.parametrize("name", COMPARED_LABS)
+def test_adaptive_policy_reaches_95_percent_of_the_best_fixed_division_by_day_150(name):
+    """2 paired seeds: the ratio of the means has a standard deviation of 1.3%, and its mean is at least 100%.
+
+    95% is thus about 4 standard deviations below the mean. The seeds are fixed. A test with 5 seeds on day 365, with
+    an interval, is in tests/statistical.
+    """
+    scenario = Scenario.load(name).replace(run__horizon_days=150.0, run__max_doublings=30)
+    assert compare_with_fixed_splits(scenario, range(2), verified=1).ratio >= 0.95
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_scenarios() if not name.startswith(("lab", "retraining"))])

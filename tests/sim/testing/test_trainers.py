@@ -74,15 +74,18 @@ class ConsumesMore(Trainer):
             self.consumed_doublings += 5.0
 
 
-class LosesWork(Trainer):
-    """An interruption that adds work."""
+class AddsWork(Trainer):
+    """An interruption that makes the run longer."""
+
+    interruptions = 0
 
     def interrupt(self):
         super().interrupt()
-        self.shorter -= 1.0
+        self.interruptions += 1
 
-    def resume(self):
-        self._request_run(self._work())
+    @property
+    def run_days(self):
+        return super().run_days * (1 + self.interruptions)
 
 
 class ForgetsToResume(Trainer):
@@ -139,7 +142,7 @@ def test_check_trainer_conforms_if_its_runs_move_often():
         (DeploysMore, TRAINED, "more than the .* consumed"),
         (KeepsPendingGain, TRAINED, "without a training run; must be 0"),
         (ConsumesMore, TRAINED, "doublings are consumed, and"),
-        (LosesWork, TRAINED, "days after an interruption"),
+        (AddsWork, TRAINED, "days after an interruption"),
         (ForgetsToResume, TRAINED, r"resume\(\) begins no training run"),
         (TrainsWithoutNeed, {"training__required": False}, "and the scenario needs none"),
         (CountsQueries, TRAINED, "a query changed the trainer"),
