@@ -99,6 +99,8 @@ class LabMeter:
             experiments = max(experiments + others, int(self._background.gpus.max(initial=0)))
         one = self._hosting.gpus_for_one_researcher(self._knowledge.software.deployed, self._compute.work_rate)
         fewest: dict[str, int] = {Use.INFERENCE: one, Use.EXPERIMENT: experiments, Use.TRAINING: training}
+        if SHARED in pool_sizes(self._compute.datacenter.params):  # experiments run on all GPUs but those of inference
+            fewest[Use.TRAINING] = max(fewest[Use.TRAINING], experiments - gpus[Use.EXPERIMENT])
         incomplete = unit if self._compute.datacenter.params.gpus % unit else 0
         return {use: min(gpus[use], math.ceil(fewest[use] / unit) * unit + incomplete) for use in Use}
 

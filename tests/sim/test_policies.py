@@ -227,6 +227,27 @@ def test_measured_shares_of_one_pool_add_up_to_the_cluster():
     assert first.gpus == {"inference": 30, "experiment": 15, "training": 15}
 
 
+def test_adaptive_policy_leaves_experiments_of_one_pool_the_gpus_that_they_need():
+    """Experiments of 7 GPUs have a share of only 5 of the 16 GPUs.
+
+    In one pool an experiment can use all GPUs but those of inference, so that inference must stay at 9 or below.
+    """
+    scenario = SMALL.replace(
+        policy__name="adaptive",
+        policy__step_share=0.25,
+        cluster__partitioning="priority",
+        cluster__placement="flat",
+        cluster__gpus=16,
+        cluster__inference_share=0.32,
+        cluster__training_share=0.39,
+        researcher__experiment_gpus=7,
+        training__first_run_gpus=4,
+    )
+    world = finished(World(scenario, 1))
+    assert moves(world)
+    assert max(event.inference for event in moves(world)) == 9
+
+
 # --- statements that need equations ------------------------------------------------------------------------
 
 
