@@ -76,6 +76,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/asara kernels report --only causal/bf16/both --out $(OUT)/docs/kernels
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
 	$(BIN)/python -m experiments.docs_build.variability_page docs/explanation/simulation-vs-theory.md docs/pictures/run-to-run-variability.png
+	$(BIN)/python -m experiments.docs_build.policy_picture docs/pictures/lab-policies.png
 	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc

@@ -32,6 +32,15 @@ class LabPolicy:
         """Time to the next review [days]; 0 for a policy without reviews."""
         return 0.0
 
+    @property
+    def publication_delay_days(self) -> float:
+        """Time from a discovery to its publication [days]: 0 publishes at once, ``math.inf`` publishes nothing more.
+
+        The lab reads it on day 0, and after each review and each deployment. It changes only the software that others
+        can know, :attr:`sim.lab.Lab.published_software`.
+        """
+        return 0.0
+
     def review(self, measured: LabMeasurements) -> None:
         """Change decisions by the measurements since the last review. The lab then carries out the present ones."""
 

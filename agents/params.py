@@ -241,8 +241,8 @@ class AdaptivePolicyParams(
     """Share of all GPUs that move at one review, rounded to whole nodes, at least one. Source: ours; at most 45% of the
     GPUs then move within a month."""
     hysteresis: Annotated[float, Interval(ge=0, le=100), "share"] = 0.25
-    """Excess of the higher marginal output over the lower, relative to the lower, above which GPUs move. Source: ours;
-    it exceeds the noise of one period in the bundled labs."""
+    """Excess of the gain of a move over its loss, relative to the loss, above which GPUs move. Source: ours; it exceeds
+    the noise of one period in the bundled labs."""
 
 
 PolicyParams = FixedPolicyParams | AdaptivePolicyParams

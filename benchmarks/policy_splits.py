@@ -3,7 +3,7 @@
 Prints a table with one row per lab and horizon. Each mean is over 8 seeds.
 """
 
-from experiments.policy.fixed_splits import COMPARED_LABS, compare_with_fixed_splits, software_at_end
+from experiments.policy.fixed_splits import COMPARED_LABS, TRAINING_LABS, compare_with_fixed_splits, software_at_end
 from sim.scenario.model import Scenario
 
 SEEDS = range(8)
@@ -15,9 +15,11 @@ def main() -> None:
     """Print the table."""
     print("| lab | day | as shipped | best fixed (inference, training) | adaptive | adaptive / best fixed |")
     print("|---|--:|--:|--:|--:|--:|")
-    for name in COMPARED_LABS:
+    for name in (*TRAINING_LABS, *COMPARED_LABS):
         for horizon in HORIZONS:
-            scenario = Scenario.load(name).replace(run__horizon_days=horizon, run__max_doublings=30)
+            scenario = Scenario.load(name).replace(run__horizon_days=horizon)
+            if name in COMPARED_LABS:
+                scenario = scenario.replace(run__max_doublings=30)
             found = compare_with_fixed_splits(scenario, SEEDS)
             unmanaged, fixed, adaptive = (
                 sum(values) / len(values) for values in (software_at_end(scenario, SEEDS), found.fixed, found.adaptive)

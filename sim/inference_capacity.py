@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,12 @@ class InferenceCapacity:
         """
         hardware = self._datacenter.inference_work / self.gpus_at_start * work_rate
         return int(self._researchers_at_start * 2.0**deployed * hardware * (1 + LEVEL_TOLERANCE))
+
+    def gpus_for_one_researcher(self, deployed: float, work_rate: float) -> int:
+        """Return the smallest number of inference GPUs that runs one researcher now. Arguments as above."""
+        researchers_per_gpu = self._researchers_at_start * 2.0**deployed * work_rate / self.gpus_at_start
+        gpus: float = 1 / (researchers_per_gpu * (1 + LEVEL_TOLERANCE))
+        return max(1, math.ceil(gpus))
 
     def job_started(self, job: Any) -> None:
         """Handle that an inference job has started."""

@@ -19,6 +19,7 @@ from sim.clock import Clock
 from sim.compute_account import ComputeAccount
 from sim.growth import Law
 from sim.lab_settings import LabSettings
+from sim.publication_history import PublicationHistory
 from sim.software import LEVEL_TOLERANCE, SoftwareState
 
 
@@ -62,6 +63,8 @@ class LabKnowledge:
         self._ledger = ledger
         self._next_generation_at = next_generation_at
         self.software = SoftwareState(law)
+        self.history = PublicationHistory()
+        """Discovered software over time, and the delay after which it is published."""
         self.literature = Literature(settings.literature)
         self.papers = 0.0
         """Number of papers published."""
@@ -75,6 +78,11 @@ class LabKnowledge:
     def discovered(self) -> float:
         """Discovered software, at most `run__max_doublings` [doublings]."""
         return min(self.software.discovered, float(self._settings.run.max_doublings))
+
+    @property
+    def published_software(self) -> float:
+        """Discovered software that is published, at most `run__max_doublings` [doublings]."""
+        return min(self.history.published(float(self._clock.now)), float(self._settings.run.max_doublings))
 
     def experiment_gpu_days(self) -> float:
         """Return the mean cost of an experiment with the algorithms of now [GPU-days]."""
@@ -172,6 +180,7 @@ class LabKnowledge:
         effective = self.effective_papers(weight * batch.papers)
         self.papers += batch.papers
         self.software.add(effective)
+        self.history.record(self.software.discovered, float(self._clock.now))
         self._ledger.append(
             events.PaperPublished(
                 float(self._clock.now),

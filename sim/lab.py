@@ -104,6 +104,7 @@ class Lab:
             self._ledger,
             self._next_generation_at,
         )
+        self._set_publication_delay()
         self.workforce = Workforce(
             run.model,
             name,
@@ -139,7 +140,9 @@ class Lab:
         """Jobs of other users; None if the scenario has no background load."""
         self.hosting = InferenceCapacity(self.compute.datacenter, self.own_team.researchers, self._on_inference_changed)
         load = self.background.load if self.background is not None else None
-        self.meter = LabMeter(self.settings, self.compute, self.workforce, self.knowledge, self.training, load)
+        self.meter = LabMeter(
+            self.settings, self.compute, self.workforce, self.knowledge, self.training, self.hosting, load
+        )
         """Measurements since the latest review of the policy."""
         self._review_due = self._reviewed = False
         """Whether a review is due in this instant; whether one took place, after which a training run may be due."""
@@ -149,6 +152,14 @@ class Lab:
     def now(self) -> float:
         """Time since the start of the run [days]."""
         return float(self._clock.now)
+
+    @property
+    def published_software(self) -> float:
+        """Discovered software that is published, and that others can therefore know [doublings].
+
+        It is the discovered software of ``policy.publication_delay_days`` ago, and never falls.
+        """
+        return self.knowledge.published_software
 
     # --- Coordination of the parts -----------------------------------------------------------------------
 
@@ -211,7 +222,7 @@ class Lab:
             self._schedule_review()
         if self._deployed or self._reviewed:
             self._deployed = False
-            self.apply_gpu_split()
+            self.apply_policy()
 
     def update_workforce(self) -> None:
         """Activate or deactivate researchers, so that their number matches the capacity of the inference GPUs.
@@ -250,11 +261,22 @@ class Lab:
 
     # --- Division of the GPUs ----------------------------------------------------------------------------
 
-    def apply_gpu_split(self) -> None:
-        """Divide the GPUs of day 0 as the policy decides now.
+    def apply_policy(self) -> None:
+        """Divide the GPUs of day 0, and publish, as the policy decides now.
 
-        Raises ScenarioError if a job of a use that loses GPUs could never start.
+        Raises ScenarioError if a job of a use that loses GPUs could never start, or if the delay of publications is not
+        allowed.
         """
+        self._set_publication_delay()
+        self._apply_gpu_split()
+
+    def _set_publication_delay(self) -> None:
+        try:
+            self.knowledge.history.set_delay(self.policy.publication_delay_days, self.now)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+    def _apply_gpu_split(self) -> None:
         if self.policy.gpu_split() != self._present_split():
             before = self.compute.datacenter.gpus_by_use()
             self._change_cluster()

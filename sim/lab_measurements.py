@@ -8,10 +8,11 @@ from agents.phases import Phase, PhaseOccupancy
 from agents.ports.measurements import LabMeasurements
 from agents.trainer import Trainer
 from agents.workforce import Workforce
-from hardware.datacenter import Datacenter, gpus_by_use
+from hardware.datacenter import SHARED, Datacenter, gpus_by_use, pool_sizes
 from hardware.uses import Use
 from sim.background import BackgroundLoad
 from sim.compute_account import ComputeAccount
+from sim.inference_capacity import InferenceCapacity
 from sim.knowledge import LabKnowledge
 from sim.lab_settings import LabSettings
 
@@ -23,7 +24,7 @@ class LabMeter:
 
     Arguments
     ---------
-    settings, compute, workforce, knowledge, training
+    settings, compute, workforce, knowledge, training, hosting
         Parts of the lab that are measured; they are not changed.
     background
         Jobs of other users among the experiments; None if there are none.
@@ -36,6 +37,7 @@ class LabMeter:
         workforce: Workforce,
         knowledge: LabKnowledge,
         training: Trainer,
+        hosting: InferenceCapacity,
         background: BackgroundLoad | None = None,
     ) -> None:
         self._settings = settings
@@ -43,6 +45,7 @@ class LabMeter:
         self._workforce = workforce
         self._knowledge = knowledge
         self._training = training
+        self._hosting = hosting
         self._background = background
         self._since = 0.0
         self._before = self._totals(0.0)
@@ -84,7 +87,8 @@ class LabMeter:
     def _fewest_gpus(self, gpus: dict[str, int]) -> dict[str, int]:
         """Return the smallest pools in which each job of the scenario can start, at most the present pools.
 
-        A use keeps the nodes that were added for it, and as many GPUs of day 0 as were retired.
+        Inference keeps the GPUs of one researcher. A use keeps the nodes that were added for it, and as many GPUs of
+        day 0 as were retired.
         A cluster with an incomplete node needs a node more, because the rounding of the shares can cost a use a part
         of a node. Experiments also keep the mean need of other users.
         """
@@ -95,8 +99,11 @@ class LabMeter:
         if self._background is not None:
             others = math.ceil(self._background.mean_gpus)
             experiments = max(experiments + others, int(self._background.gpus.max(initial=0)))
-        fewest: dict[str, int] = {Use.INFERENCE: 1, Use.EXPERIMENT: experiments, Use.TRAINING: training}
         datacenter = self._compute.datacenter
+        one = self._hosting.gpus_for_one_researcher(self._knowledge.software.deployed, self._compute.work_rate)
+        fewest: dict[str, int] = {Use.INFERENCE: one, Use.EXPERIMENT: experiments, Use.TRAINING: training}
+        if SHARED in pool_sizes(datacenter.params):  # experiments run on all GPUs but those of inference
+            fewest[Use.TRAINING] = max(fewest[Use.TRAINING], experiments - gpus[Use.EXPERIMENT])
         for use in Use:
             fewest[use] = max(fewest[use], gpus[use] - datacenter.divisible_gpus(use))
         incomplete = unit if datacenter.params.gpus % unit else 0

@@ -86,16 +86,27 @@ _MORE_OF: Final = {
 def margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:
     """Return the limiting input of each scenario at its number of doublings, or at the last that the equations reach.
 
-    All scenarios run in one call. For a scenario without equations (``whole`` papers), and for one whose software is
-    frozen, the result is "undefined", with the reason.
+    All scenarios run in one call. For a scenario without equations (``whole`` papers), with a policy that moves GPUs,
+    or with frozen software, the result is "undefined", with the reason.
     """
-    moving = [row for row, each in enumerate(scenarios) if not isinstance(each.growth, FrozenLaw)]
-    found = [Margins(UNDEFINED, "software is frozen (growth__law = 'frozen')", 0, None, {}, None)] * len(scenarios)
+    found = [Margins(UNDEFINED, reason_undefined(each), 0, None, {}, None) for each in scenarios]
+    moving = [row for row, margin in enumerate(found) if not margin.reason]
     if moving:
         computed = _moving_margins([scenarios[row] for row in moving], [doublings[row] for row in moving])
         for row, each in zip(moving, computed, strict=True):
             found[row] = each
     return found
+
+
+def reason_undefined(scenario: Scenario) -> str:
+    """Return why no input of a scenario can be compared with the others; empty if the equations may decide."""
+    if isinstance(scenario.growth, FrozenLaw):
+        return "software is frozen (growth__law = 'frozen')"
+    if scenario.policy.name != "fixed":
+        return (
+            f"the policy moves GPUs from one input to another during the run (policy__name = '{scenario.policy.name}')"
+        )
+    return ""
 
 
 def _moving_margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:

@@ -172,7 +172,7 @@ class World(mesa.Model):
         self._check_open()
         if self.ending is None:
             for lab in self.labs.values():
-                lab.apply_gpu_split()
+                lab.apply_policy()
             self._settle()
             self.clock.advance(self.now)  # the cluster gives out its GPUs before they are counted
 

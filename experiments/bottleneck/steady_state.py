@@ -133,6 +133,11 @@ def setting_at(scenario: Scenario, doublings: float, scaling: float) -> LabState
             f"{scenario.name}: researcher__experiment_gpu_days = 0 means that papers need no experiment, so compute "
             "cannot limit output; allowed: above 0. Set researcher__experiment_gpu_days."
         )
+    if scenario.policy.name != "fixed":
+        raise ScenarioError(
+            f"{scenario.name}: policy__name = '{scenario.policy.name}' moves GPUs, and each lab here keeps "
+            "its GPUs; allowed: 'fixed'. Set policy__name = fixed."
+        )
     if gpus < 1:
         raise ScenarioError(
             f"{scenario.name}: cluster__inference_share = {scenario.cluster.inference_share:g} and "

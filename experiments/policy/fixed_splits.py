@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -14,6 +15,8 @@ from sim.scenario.model import Scenario
 
 COMPARED_LABS: Final = ("lab", "lab-fixed-experiments", "lab-frontier-experiments")
 """Shipped scenarios whose GPUs are divided between all three uses."""
+TRAINING_LABS: Final = ("retraining-0.75", "retraining-0.9")
+"""Shipped scenarios whose GPUs are divided between inference and training."""
 PARTS: Final = 20
 """Number of parts into which the sweep divides the GPUs."""
 
@@ -49,16 +52,24 @@ class SplitComparison(NamedTuple):
 
 
 def search_fixed_splits(scenario: Scenario, parts: int = PARTS) -> list[FixedSplit]:
-    """Return all fixed divisions into ``parts`` that give every use some GPUs, best first, by the fluid engine."""
+    """Return the possible fixed divisions, best first by the equations.
+
+    The GPUs are divided into ``parts``, or into nodes if there are fewer. Each use that the scenario needs gets at
+    least one part. A stated team (`researcher__initial`) is the same on any number of inference GPUs. Its divisions
+    therefore give inference at least the shipped share, so that a researcher runs on the same GPUs.
+    """
+    cluster = scenario.cluster
+    parts = min(parts, cluster.gpus // (cluster.gpus_per_node if cluster.placement == "consolidated" else 1))
+    fewest_experiment = int(scenario.researcher.experiment_gpu_days > 0)
+    fewest_training = int(scenario.training.required)
+    fewest_inference = max(1, math.ceil(cluster.inference_share * parts - 1e-9)) if scenario.researcher.initial else 1
     shares = [
         (inference / parts, training / parts)
-        for inference in range(1, parts - 1)
-        for training in range(1, parts - inference)
+        for inference in range(fewest_inference, parts - fewest_experiment - fewest_training + 1)
+        for training in range(fewest_training, parts - fewest_experiment - inference + 1)
+        if fewest_experiment or inference + training == parts
     ]
-    scenarios = [
-        scenario.replace(cluster__inference_share=inference, cluster__training_share=training)
-        for inference, training in shares
-    ]
+    scenarios = [_divided(scenario, *each) for each in shares]
     found = fluid(scenarios).software_doublings
     splits = [FixedSplit(*split, float(doublings)) for split, doublings in zip(shares, found, strict=True)]
     return sorted(splits, key=lambda split: -split.doublings)
@@ -72,13 +83,13 @@ def compare_with_fixed_splits(
     The equations rank all divisions. The World runs the first ``verified`` of them, and the best mean counts.
     """
     candidates = search_fixed_splits(scenario, parts)[:verified]
-    runs = {split: software_at_end(_divided(scenario, split), seeds) for split in candidates}
+    runs = {split: software_at_end(_divided(scenario, split.inference, split.training), seeds) for split in candidates}
     best = max(runs, key=lambda split: float(np.mean(runs[split])))
     return SplitComparison(best, runs[best], software_at_end(scenario.replace(policy__name="adaptive"), seeds))
 
 
-def _divided(scenario: Scenario, split: FixedSplit) -> Scenario:
-    return scenario.replace(cluster__inference_share=split.inference, cluster__training_share=split.training)
+def _divided(scenario: Scenario, inference: float, training: float) -> Scenario:
+    return scenario.replace(cluster__inference_share=inference, cluster__training_share=training)
 
 
 def software_at_end(scenario: Scenario, seeds: Sequence[int]) -> list[float]:

@@ -20,7 +20,7 @@ import numpy as np
 from hardware.datacenter import Datacenter, gpus_by_use
 from hardware.uses import Use
 from sim import reporters
-from sim.growth import FrozenLaw
+from sim.margins import reason_undefined
 from sim.scenario.model import ScenarioError
 from sim.world import Snapshot, World
 
@@ -64,9 +64,9 @@ def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False)
     ``stop`` is called at intervals. Raises StoppedError once it returns True.
     """
     base = _restored_world(snapshot)
-    if isinstance(base.scenario.growth, FrozenLaw):
+    if reason := reason_undefined(base.scenario):
         base.close()
-        return MomentMargins(snapshot.day, "", (), 0.0, 0.0, "software is frozen (growth__law = 'frozen')")
+        return MomentMargins(snapshot.day, "", (), 0.0, 0.0, reason)
     try:
         path = _SoftwarePath(base, stop)
         path.run(path.start + 1.0, MAX_DAYS, MAX_EVENTS)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sim.testing.policies import check_policy as check_policy
     from sim.testing.queues import JobRequest as JobRequest
     from sim.testing.queues import check_queue as check_queue
+    from sim.testing.trainers import check_trainer as check_trainer
 
 _MODULES = {
     "JobRequest": "sim.testing.queues",
@@ -21,6 +22,7 @@ _MODULES = {
     "check_law": "sim.testing.laws",
     "check_policy": "sim.testing.policies",
     "check_queue": "sim.testing.queues",
+    "check_trainer": "sim.testing.trainers",
     "check_world": "sim.testing.invariants",
     "small_scenarios": "sim.testing.invariants",
     "worlds": "sim.testing.invariants",
@@ -34,6 +36,7 @@ __all__ = [
     "check_law",
     "check_policy",
     "check_queue",
+    "check_trainer",
     "check_world",
     "small_scenarios",
     "worlds",

@@ -152,13 +152,10 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 
 @st.composite
 def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
-    """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values.
-
-    The lab's policy is ``fixed`` unless a value is given.
-    """
+    """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values."""
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
     measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
-    policy = fixed.get("policy__name", "fixed")
+    policy = fixed.get("policy__name") or draw(values_of(parameters()["policy__name"]))
     selected = {"growth__law": law, "kernels__measurements": measurements, "policy__name": policy}
     start = Scenario(name="drawn").replace(**selected)
     values = {

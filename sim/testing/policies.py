@@ -2,16 +2,11 @@
 
 import math
 
-from hypothesis import reject
-from hypothesis import strategies as st
-
 from agents.lab_policy import LabPolicy
 from hardware.uses import Use
 from sim.lab import Lab
 from sim.lab_factory import LabFactory
-from sim.scenario.model import Scenario, ScenarioError
-from sim.testing.invariants import check_invariants, describe_example, small_scenarios
-from sim.testing.runner import run_properties
+from sim.testing.lab_runs import check_lab_runs
 from sim.world import World
 
 _CLOSE = 1e-9
@@ -24,6 +19,7 @@ def check_policy(policy: type[LabPolicy], examples: int = 30, **fixed: object) -
     The properties are:
 
     - The shares of the GPUs are not negative and add up to at most 1, and every job can still start.
+    - The delay of publications is not negative.
     - No generation begins while no software waits, and the next one begins above what is consumed.
     - A generation takes up at most what waits, and its parts add up to at most what it takes up.
     - A training run has from 1 GPU to as many as one job can have.
@@ -42,38 +38,12 @@ def check_policy(policy: type[LabPolicy], examples: int = 30, **fixed: object) -
     Raises AssertionError with the violated property, the seed and the scenario, also if the policy itself raises an
     error. Raises ValueError if ``examples`` is below 1.
     """
-    make = LabFactory(policy=policy)
-
-    def check(example: tuple[Scenario, int]) -> None:
-        try:
-            worlds = [World(*example, make=make) for _ in range(2)]
-        except ScenarioError:
-            reject()
-            raise
-        _compare_runs(*worlds)
-
-    drawn = st.tuples(small_scenarios(**fixed), st.integers(0, 2**32))
-    run_properties(drawn, check, describe_example, examples, shortest=False)
+    check_lab_runs(LabFactory(policy=policy), _check_running_lab, examples, "policy", **fixed)
 
 
-def _compare_runs(world: World, unqueried: World) -> None:
-    """Run a world with queries after every frame, and the same world without queries, saved and restored midway."""
-    frames = 0
-    while world.running:
+def _check_running_lab(world: World) -> None:
+    if world.running:
         check_decisions(world.lab)
-        check_invariants(world)
-        world.step()
-        frames += 1
-    check_invariants(world)
-    for _ in range(frames // 2):
-        unqueried.step()
-    restored = World.restore(unqueried.snapshot())
-    while restored.running:
-        restored.step()
-    assert restored.digest() == world.digest(), (
-        f"the run was another when it was not queried, and saved on day {unqueried.now:g}: a query changed the policy, "
-        "or its decisions depend on more than its state"
-    )
 
 
 def check_decisions(lab: Lab) -> None:
@@ -88,6 +58,8 @@ def check_decisions(lab: Lab) -> None:
     assert sum(shares) <= 1 + _CLOSE, f"gpu_split() = {split}: the shares add up to {sum(shares):g}, more than 1"
     days = policy.review_days
     assert math.isfinite(days) and days >= 0, f"review_days = {days:g}: must be at least 0 and finite"
+    delay = policy.publication_delay_days
+    assert delay >= 0, f"publication_delay_days = {delay:g}: must be from 0 to math.inf"
     consumed = training.consumed_doublings
     following = policy.next_generation_at(consumed)
     assert following > consumed, f"next_generation_at({consumed:g}) = {following:g}: must be above {consumed:g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from hypothesis import Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, UnsatisfiedAssumption
 
@@ -52,6 +52,7 @@ def run_properties(
         database=None,
         print_blob=False,
         report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.too_slow],  # a busy machine is not a mistake of the checked class
         phases=(Phase.generate, Phase.shrink) if shortest else (Phase.generate,),
     )
     @given(drawn)

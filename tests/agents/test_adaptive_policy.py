@@ -6,7 +6,7 @@ import pytest
 
 from agents.adaptive_policy import AdaptivePolicy, GpuMove, choose_move, output_elasticities
 from agents.lab_policy import GpuSplit, LabPolicy
-from agents.params import AdaptivePolicyParams
+from agents.params import AdaptivePolicyParams, TrainingParams
 from agents.ports.bundles import PolicyPorts
 from tests.support.fake_ports import FakeClusterStatus, FakeSettings, FakeShares, measured
 
@@ -40,6 +40,12 @@ def test_elasticities_training_follows_the_deployment_gap():
     assert output_elasticities(measured(deployment_gap=1.5), 0.9)["training"] == 0.0
 
 
+def test_elasticities_bound_the_gap_that_waits_for_later_runs():
+    waiting = measured(deployment_gap=9.0, is_training=True)
+    assert output_elasticities(waiting, 0.9, 1.5)["training"] == pytest.approx(0.9 * 1.5 * math.log(2))
+    assert output_elasticities(waiting, 0.9, 10.0)["training"] == pytest.approx(0.9 * 9 * math.log(2))
+
+
 def test_elasticities_without_active_researchers_are_defined():
     assert output_elasticities(measured(mean_researchers=0.0), 0.9)["experiment"] == 0.0
 
@@ -60,38 +66,59 @@ def test_training_elasticity_equals_the_derivative_of_the_papers_of_a_lab_with_a
 # --- choose_move -----------------------------------------------------------------------------------------
 
 
-def test_move_goes_from_the_lowest_to_the_highest_output():
-    outputs = {"inference": 2.0, "experiment": 1.0, "training": 0.5}
-    assert choose_move(outputs, measured(), 3, 0.25) == GpuMove("training", "inference", 3)
+def test_move_goes_from_the_lowest_to_the_highest_marginal_output():
+    elasticities = {"inference": 100.0, "experiment": 25.0, "training": 12.5}  # marginal outputs 2, 1 and 0.5
+    assert choose_move(elasticities, measured(), 3, 0.25) == GpuMove("training", "inference", 3)
 
 
-@pytest.mark.parametrize(("hysteresis", "moves"), [(0.0, True), (0.24, True), (0.25, False), (1.0, False)])
-def test_move_needs_an_excess_above_the_hysteresis(hysteresis, moves):
-    outputs = {"inference": 1.25, "experiment": 1.0, "training": 1.0}
-    assert (choose_move(outputs, measured(), 3, hysteresis) is not None) is moves
+@pytest.mark.parametrize(("hysteresis", "moves"), [(0.0, True), (0.2, True), (0.25, False), (1.0, False)])
+def test_move_needs_a_gain_that_exceeds_the_loss_by_the_hysteresis(hysteresis, moves):
+    """The marginal outputs 1.25 and 1, and a small move: the gain is 1.25 times the loss, less the curvature."""
+    elasticities = {"inference": 1250.0, "experiment": 1000.0, "training": 1000.0}
+    large = measured(gpus={"inference": 1000, "experiment": 1000, "training": 1000})
+    assert (choose_move(elasticities, large, 3, hysteresis) is not None) is moves
+
+
+def test_move_of_a_whole_node_that_lowers_the_output_is_not_made():
+    """Elasticities 2.2 and 1 on 5 and 3 GPUs: the marginal output of training is higher, but 6 and 2 are no better."""
+    small = measured(
+        gpus={"inference": 3, "experiment": 0, "training": 5},
+        fewest_gpus={"inference": 1, "experiment": 0, "training": 1},
+    )
+    elasticities = {"inference": 1.0, "experiment": 0.0, "training": 2.2}
+    assert elasticities["training"] / 5 > elasticities["inference"] / 3
+    assert math.log(3) + 2.2 * math.log(5) > math.log(2) + 2.2 * math.log(6)
+    assert choose_move(elasticities, small, 1, 0.0) is None
+    assert choose_move(elasticities | {"training": 2.4}, small, 1, 0.0) == GpuMove("inference", "training", 1)
 
 
 def test_move_leaves_the_fewest_gpus():
-    outputs = {"inference": 2.0, "experiment": 0.0, "training": 1.5}
-    assert choose_move(outputs, measured(), 50, 0.1) == GpuMove("experiment", "inference", 17)
+    elasticities = {"inference": 1.0, "experiment": 0.0, "training": 0.375}
+    assert choose_move(elasticities, measured(), 50, 0.1) == GpuMove("experiment", "inference", 17)
 
 
 def test_move_takes_whole_nodes():
-    outputs = {"inference": 2.0, "experiment": 0.0, "training": 1.5}
+    elasticities = {"inference": 1.0, "experiment": 0.0, "training": 0.375}
     nodes = measured(gpus={"inference": 48, "experiment": 32, "training": 24}, gpu_unit=8)
-    assert choose_move(outputs, nodes, 80, 0.1) == GpuMove("experiment", "inference", 24)
+    assert choose_move(elasticities, nodes, 80, 0.1) == GpuMove("experiment", "inference", 24)
 
 
 def test_move_skips_a_use_that_cannot_give_gpus_away():
-    outputs = {"inference": 2.0, "experiment": 0.0, "training": 1.0}
+    elasticities = {"inference": 1.0, "experiment": 0.0, "training": 0.375}
     small = measured(gpus={"inference": 50, "experiment": 8, "training": 42})
-    assert choose_move(outputs, small, 3, 0.1) == GpuMove("training", "inference", 3)
+    assert choose_move(elasticities, small, 3, 0.1) == GpuMove("training", "inference", 3)
 
 
 def test_move_none_if_no_use_can_give_gpus_away():
     gpus = {"inference": 100, "experiment": 0, "training": 0}
     empty = measured(gpus=gpus, fewest_gpus={"inference": 1, "experiment": 0, "training": 0})
-    assert choose_move({"inference": 0.01, "experiment": 0.0, "training": 0.0}, empty, 3, 0.1) is None
+    assert choose_move({"inference": 1.0, "experiment": 0.0, "training": 0.0}, empty, 3, 0.1) is None
+
+
+def test_move_never_takes_all_gpus_of_a_use_with_output():
+    gpus = {"inference": 96, "experiment": 0, "training": 4}
+    tiny = measured(gpus=gpus, fewest_gpus={"inference": 1, "experiment": 0, "training": 0})
+    assert choose_move({"inference": 1.0, "experiment": 0.0, "training": 0.01}, tiny, 4, 0.0) is None
 
 
 # --- the policy ------------------------------------------------------------------------------------------
@@ -115,6 +142,15 @@ def test_review_in_balance_keeps_the_division():
     gap = 0.5 / (0.93 * math.log(2))  # training then has half the elasticity of inference
     policy.review(measured(**balanced, deployment_gap=gap, is_training=True))
     assert policy.gpu_split() == GpuSplit(0.5, 0.25)
+
+
+@pytest.mark.parametrize(("takes_up", "training"), [("all", 28), ("one gain", 22)])
+def test_review_counts_the_gain_of_four_runs_if_each_takes_up_one_gain(takes_up, training):
+    """Inference has the elasticity 0.7 on 50 GPUs, and training 0.7 x 0.93 g ln 2 on 25; g = 9 or 4 x 0.1."""
+    params = TrainingParams(takes_up=takes_up, gain=2**0.1, speedup_exponent=0.0)
+    policy = adaptive(FakeSettings(policy=AdaptivePolicyParams(), training=params))
+    policy.review(measured(deployment_gap=9.0, is_training=True, mean_waiting=0.03 * 20))
+    assert round(100 * policy.gpu_split().training) == training
 
 
 def test_changed_shares_replace_the_division_of_the_reviews():

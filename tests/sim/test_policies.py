@@ -8,6 +8,7 @@ from agents.ports.measurements import LabMeasurements
 from sim.events import GpusDivided, TrainingRequested
 from sim.fluid import fluid
 from sim.lab_factory import LabFactory
+from sim.margins import margins
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -88,11 +89,9 @@ def test_fixed_policy_divides_once_and_for_all():
     assert moves(finished(World(SMALL, 1))) == []
 
 
-def test_policy_parameters_do_not_change_a_run_of_the_fixed_policy():
-    changed = SMALL.replace(policy__review_days=1.0, policy__step_share=0.5, policy__hysteresis=0.0)
-    assert finished(World(changed, 1)).digest() == finished(World(SMALL, 1)).digest()
-    assert changed.digest() == SMALL.digest()
-    assert changed.canonical().flat() == SMALL.flat()
+def test_parameters_that_the_fixed_policy_does_not_read_are_refused():
+    with pytest.raises(ScenarioError, match="policy__review_days is not read under policy__name = 'fixed'"):
+        SMALL.replace(policy__review_days=1.0)
 
 
 def test_digest_of_a_scenario_contains_the_parameters_that_the_policy_reads():
@@ -210,6 +209,15 @@ def test_measured_pools_and_smallest_pools(recorded):
     assert first.gpu_unit == 8
 
 
+def test_smallest_inference_pool_runs_one_researcher(recorded):
+    """A researcher on 2 of 32 GPUs needs a node of 8; the only researcher on 4 GPUs needs all of them."""
+    assert recorded.lab.policy.seen[0].fewest_gpus["inference"] == 8
+    alone = Scenario.load("retraining-0.9").replace(run__horizon_days=150.0)
+    seen = finished(World(alone, make=LabFactory(policy=RecordingPolicy))).lab.policy.seen
+    assert seen[0].fewest_gpus["inference"] == 4
+    assert seen[-1].fewest_gpus["inference"] == 2, "two generations of 0.85 doublings are deployed on day 119"
+
+
 def test_measured_shares_of_one_pool_add_up_to_the_cluster():
     world = World(
         SMALL.replace(cluster__partitioning="priority", cluster__gpus=60, run__horizon_days=6.0),
@@ -217,6 +225,27 @@ def test_measured_shares_of_one_pool_add_up_to_the_cluster():
     )
     (first,) = finished(world).lab.policy.seen
     assert first.gpus == {"inference": 30, "experiment": 15, "training": 15}
+
+
+def test_adaptive_policy_leaves_experiments_of_one_pool_the_gpus_that_they_need():
+    """Experiments of 7 GPUs have a share of only 5 of the 16 GPUs.
+
+    In one pool an experiment can use all GPUs but those of inference, so that inference must stay at 9 or below.
+    """
+    scenario = SMALL.replace(
+        policy__name="adaptive",
+        policy__step_share=0.25,
+        cluster__partitioning="priority",
+        cluster__placement="flat",
+        cluster__gpus=16,
+        cluster__inference_share=0.32,
+        cluster__training_share=0.39,
+        researcher__experiment_gpus=7,
+        training__first_run_gpus=4,
+    )
+    world = finished(World(scenario, 1))
+    assert moves(world)
+    assert max(event.inference for event in moves(world)) == 9
 
 
 # --- statements that need equations ------------------------------------------------------------------------
@@ -230,7 +259,10 @@ def test_fluid_engine_refuses_a_changing_division():
 def test_margins_of_an_adaptive_run_are_undefined_with_the_reason():
     result = run(ADAPTIVE.replace(run__horizon_days=20.0), 1)
     assert result.limited_by == "undefined"
-    assert "policy__name" in result.margins.reason
+    assert result.margins.reason == (
+        "the policy moves GPUs from one input to another during the run (policy__name = 'adaptive')"
+    )
+    assert margins([ADAPTIVE, SMALL], [2, 2])[1].limited_by != "undefined"
 
 
 def test_population_check_counts_the_inference_gpus_that_the_policy_can_add():

@@ -135,6 +135,11 @@ def test_quasi_static_lab_has_fixed_software_and_the_given_gpus(monkeypatch):
         assert 0 < held.written * held.cost_ratio * setting.gpu_days < setting.gpus
 
 
+def test_setting_of_a_lab_whose_policy_moves_gpus_is_refused():
+    with pytest.raises(ScenarioError, match=r"policy__name = 'adaptive' moves GPUs.*allowed: 'fixed'\. Set"):
+        setting_at(Scenario().replace(policy__name="adaptive"), 0.0, 0.5)
+
+
 def test_setting_along_the_path_scales_researchers_and_costs_by_s():
     lab = Scenario()
     for s, cost in ((0.0, 4.17 / 8), (0.5, 4.17 / 8**0.5), (1.0, 4.17)):

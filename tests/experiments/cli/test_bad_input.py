@@ -94,6 +94,18 @@ BAD = {
     "unknown workload": ("run lab --set kernels__workload=casual/bf16/both", ["did you mean 'causal/bf16/both'"]),
     "out is a file": ("run toy-fizzle --out good.csv", ["good.csv", "is a file; allowed: a folder"]),
     "out is below a file": ("run toy-fizzle --out good.csv/run", ["good.csv/run", "cannot be written"]),
+    "a moving division in equations": (
+        "run lab --engine fluid --set policy__name=adaptive",
+        ["policy__name = 'adaptive'", "allowed: 'fixed'. Change it, or use the World"],
+    ),
+    "a moving division to solve": (
+        "solve lab --until doublings=1@100 --for growth__r --set policy__name=adaptive",
+        ["policy__name = 'adaptive'", "allowed: 'fixed'. Change it, or use the World"],
+    ),
+    "a moving division at a fixed point": (
+        "bottleneck lab --set policy__name=adaptive",
+        ["policy__name = 'adaptive'", "allowed: 'fixed'. Set policy__name = fixed"],
+    ),
     "unknown option": ("run lab --gpus 3", ["--gpus", "(`asara run --help` lists what is allowed)"]),
     "unknown option below": ("kernels tune --budgets 3", ["--budgets", "(`asara kernels tune --help` lists"]),
     "unknown command": ("rum lab", ["'rum'", "(`asara --help` lists what is allowed)"]),

@@ -171,3 +171,12 @@ def test_moment_margins_of_frozen_software_give_the_reason() -> None:
     found = moment_margins(World(CROWDED.replace(growth__law="frozen"), 1).snapshot())
     assert (found.limited_by, found.days) == ("", 0.0)
     assert found.reason == "software is frozen (growth__law = 'frozen')"
+
+
+def test_moment_margins_of_a_policy_that_moves_gpus_give_the_reason() -> None:
+    with World(CROWDED.replace(policy__name="adaptive"), 1) as world:
+        found = moment_margins(world.snapshot())
+    assert (found.limited_by, found.days) == ("", 0.0)
+    assert found.reason == (
+        "the policy moves GPUs from one input to another during the run (policy__name = 'adaptive')"
+    )

@@ -17,6 +17,7 @@ from solara.server import kernel_context  # noqa: E402
 from experiments.window import page  # noqa: E402
 from experiments.window.app import Page  # noqa: E402
 from experiments.window.session import WindowSession  # noqa: E402
+from sim.scenario.model import Scenario  # noqa: E402
 from tests.support.window_runs import captured_log  # noqa: E402
 
 
@@ -85,6 +86,14 @@ def test_page_contains_all_panels(rendered: RenderedPage) -> None:
         assert rendered.part(name=name).option is not None
     for trait in ("cells", "papers", "people", "lines", "uses", "marks", "sentence", "digest", "files", "scenarios"):
         assert rendered.with_trait(trait)
+
+
+def test_page_shows_a_run_whose_policy_moves_gpus(rendered: RenderedPage) -> None:
+    rendered.session.reset(Scenario.load("lab").replace(policy__name="adaptive"), 1)
+    for _ in range(4):
+        rendered.session.step()
+    rendered.until(lambda shown: shown.initial_scenario.policy.name == "adaptive" and shown.frame.number == 4)
+    assert rendered.session.view_state.message == ""
 
 
 def test_page_step_updates_the_components(rendered: RenderedPage) -> None:

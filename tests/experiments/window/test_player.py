@@ -31,6 +31,18 @@ def test_player_steps_equal_a_headless_run(walked):
     assert "over" in moved.sentence
 
 
+def test_player_rewinds_and_branches_a_run_whose_policy_moves_gpus():
+    lab = small_lab(policy__name="adaptive", run__horizon_days=30.0)
+    walked = run_headless(lab)
+    player = RunPlayer(lab)
+    player.step(20)
+    player.rewind(9)
+    assert (player.current_frame, player.digest()) == (walked.frames[9], walked.digests[9])
+    assert player.branch(9, {"policy__hysteresis": 5.0}).done
+    player.seek(walked.last)
+    assert player.result().limited_by == "undefined"
+
+
 @pytest.mark.slow
 @thorough
 @given(st.data())

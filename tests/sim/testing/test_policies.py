@@ -23,6 +23,17 @@ class Negative(LabPolicy):
         return GpuSplit(0.7, -0.1)
 
 
+class Prophetic(LabPolicy):
+    """A publication before its discovery, after a while."""
+
+    reads = 0
+
+    @property
+    def publication_delay_days(self):
+        self.reads += 1
+        return 0.0 if self.reads < 2 else -1.0
+
+
 class Endless(LabPolicy):
     """A generation begins although nothing waits."""
 
@@ -120,8 +131,8 @@ def test_check_policy_shipped_policies_conform(policy):
 
 @pytest.mark.slow
 def test_check_policy_adaptive_policy_conforms_with_frequent_large_moves():
-    reviews = {"policy__review_days": 0.5, "policy__step_share": 0.5, "policy__hysteresis": 0.0}
-    check_policy(AdaptivePolicy, 8, policy__name="adaptive", **reviews)
+    often = {"policy__review_days": 0.5, "policy__step_share": 0.5, "policy__hysteresis": 0.0}
+    check_policy(AdaptivePolicy, 8, policy__name="adaptive", **often)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +140,7 @@ def test_check_policy_adaptive_policy_conforms_with_frequent_large_moves():
     [
         (TooMuch, "add up to 1.1, more than 1"),
         (Negative, "a share is negative"),
+        (Prophetic, "publication_delay_days = -1"),
         (Endless, "would begin without end"),
         (Standing, "must be above"),
         (Greedy, "takes up too much"),
