@@ -97,7 +97,7 @@ def test_action_divides_the_gpus_in_whole_nodes(environment):
     observation, *_, info = environment.step(np.array([0.5, 1, 0.5, 1], dtype=np.float32))
     assert info["gpus"] == {"inference": 16, "experiment": 32, "training": 16}
     assert observation[INDEX["experiment_share"]] == 0.5
-    assert [tuple(event[1:]) for event in environment.world.ledger if isinstance(event, GpusDivided)] == [(16, 32, 16)]
+    assert [tuple(event[1:4]) for event in environment.world.ledger if isinstance(event, GpusDivided)] == [(16, 32, 16)]
 
 
 def test_any_action_leaves_every_use_able_to_work(environment):
