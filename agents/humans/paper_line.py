@@ -1,0 +1,203 @@
+"""Pass papers from task to task: humans and AIs do the tasks of a paper one after another.
+
+This is how a lab works until AIs do all tasks. A paper in progress is a *draft*. Bottlenecks, Amdahl's law and the
+concentration of humans on the last tasks are not assumed; they follow from the queues.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol
+
+import mesa
+
+from agents import work_model
+from agents.humans.shared_ais import SharedAis
+from agents.identity import AgentId
+from agents.lab_agent import LabAgent
+from agents.ports.bundles import PaperLinePorts
+from agents.ports.compute import JobHandle
+from agents.ports.knowledge import PaperBatch
+
+
+class Draft:
+    """A paper in progress."""
+
+    __slots__ = ("human_work", "is_past_experiment", "kind", "known_at_start")
+
+    def __init__(self, known_at_start: int) -> None:
+        self.known_at_start = known_at_start
+        """Number of the latest paper that was known when the draft was begun."""
+        self.kind = 0
+        """Kind of its present task, from 0."""
+        self.human_work = 0.0
+        """Work of a human on the present task, review included; 1 is a whole paper."""
+        self.is_past_experiment = False
+        """Whether its experiment was submitted, or is not needed."""
+
+
+class Worker(Protocol):
+    """A human, as the line sees it."""
+
+    @property
+    def number(self) -> int:
+        """Number of the human."""
+
+    def work_on(self, draft: Draft) -> None:
+        """Do the present task of a draft, and report its end to the line."""
+
+
+class PaperLine(LabAgent):
+    """Keep a number of drafts in progress, and give their tasks to humans and AIs.
+
+    A draft needs one task of each kind, in their order. It waits for a human in order of arrival. If humans may not
+    move between tasks, human number n does tasks of kind ``n mod K`` only. AIs share the tasks that they can do. The
+    experiment of a paper comes when the share `1 - researcher__writing_share` of its tasks is done.
+    """
+
+    def __init__(self, model: mesa.Model, identity: AgentId, ports: PaperLinePorts) -> None:
+        super().__init__(model, identity)
+        self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings, self.division = ports
+        self.ais: SharedAis[Draft] = SharedAis(self.time, self._on_ai_done)
+        """AIs that do tasks of drafts."""
+        self.drafts = 0
+        """Number of drafts in progress."""
+        self.size = 0
+        """Number of drafts that the lab keeps in progress."""
+        self.waiting: dict[int, deque[Draft]] = {}
+        """Drafts that wait for a human, by the group of humans that may do their task."""
+        self._idle: dict[int, dict[Worker, None]] = {}
+
+    @property
+    def drafts_waiting(self) -> int:
+        """Number of drafts that wait for a human."""
+        return sum(len(queue) for queue in self.waiting.values())
+
+    def set_size(self, drafts: int) -> None:
+        """Keep this number of drafts in progress from now on. Further ones are finished and not replaced."""
+        self.size = drafts
+        self._begin_drafts()
+
+    def set_ais(self, ais: float, most_per_task: float) -> None:
+        """Set the number of AIs, and how many work on one task. Without AIs, humans do their tasks."""
+        self.ais.set_ais(ais, most_per_task)
+        self._update_contributors()
+        if ais == 0:
+            self.restart_tasks(self.ais.remove_all())
+
+    def restart_tasks(self, drafts: Iterable[Draft]) -> None:
+        """Begin the present tasks of drafts again, as they are divided now."""
+        for draft in drafts:
+            self._begin_task(draft)
+
+    def join(self, worker: Worker) -> None:
+        """Give an idle human the draft that has waited longest, or let the human wait for one."""
+        group = self._group(worker.number)
+        queue = self.waiting.get(group)
+        if queue:
+            self._assign(worker, queue.popleft())
+        else:
+            self._idle.setdefault(group, {})[worker] = None
+
+    def on_human_done(self, draft: Draft) -> None:
+        """Pass a draft to its next task."""
+        self.team.humans_at_work -= 1
+        draft.kind += 1
+        self._continue(draft)
+
+    def max_batch(self) -> float:
+        """Return 1: papers are published one at a time."""
+        return 1.0
+
+    def on_published(self, papers: float) -> None:
+        """Begin the next draft."""
+        self.on_dropped(papers)
+
+    def on_dropped(self, papers: float) -> None:
+        """Begin the next draft, although this paper does not count."""
+        self.drafts -= 1
+        self._begin_drafts()
+
+    def _begin_drafts(self) -> None:
+        while self.drafts < self.size:
+            self.drafts += 1
+            self._continue(Draft(self.knowledge.literature.latest))
+
+    def _continue(self, draft: Draft) -> None:
+        """Go on with a draft after a task: experiment, next task or publication."""
+        if not draft.is_past_experiment and draft.kind >= self._kinds_before_experiment():
+            draft.is_past_experiment = True
+            if self._submit_experiment(draft):
+                return
+        if draft.kind >= self.division.kinds:
+            batch = PaperBatch(0, 1.0, draft.known_at_start, max(1, self.team.humans_at_work))
+            self.knowledge.publish(batch, self)
+        else:
+            self._begin_task(draft)
+
+    def _begin_task(self, draft: Draft) -> None:
+        work = self.division.work_of(draft.kind)
+        draft.human_work = work.human + work.review
+        if work.ai > 0:
+            self.ais.add(draft, self._duration(work.ai))
+            self._update_contributors()
+        else:
+            self._wait_for_human(draft)
+
+    def _duration(self, work: float) -> float:
+        """Return the time that one AI needs for work that is a part of a paper [days]."""
+        mean = work / self.settings.humans.papers_per_day
+        if self.settings.researcher.timing != "poisson":
+            return mean
+        return mean * self.randomness.get("ai task", self.identity.stream_key).standard_exponential()
+
+    def _on_ai_done(self, draft: Draft) -> None:
+        self._update_contributors()
+        if draft.human_work > 0:
+            self._wait_for_human(draft)
+        else:
+            draft.kind += 1
+            self._continue(draft)
+
+    def _wait_for_human(self, draft: Draft) -> None:
+        group = self._group(draft.kind)
+        idle = self._idle.get(group)
+        if idle:
+            worker = next(iter(idle))
+            del idle[worker]
+            self._assign(worker, draft)
+        else:
+            self.waiting.setdefault(group, deque()).append(draft)
+
+    def _assign(self, worker: Worker, draft: Draft) -> None:
+        self.team.humans_at_work += 1
+        worker.work_on(draft)
+
+    def _group(self, number: int) -> int:
+        """Return the group of humans with this number, or of tasks of this kind; there is one if humans may move."""
+        return 0 if self.division.reallocation else number % self.division.kinds
+
+    def _update_contributors(self) -> None:
+        self.team.ais_at_work = self.ais.busy
+
+    def _kinds_before_experiment(self) -> int:
+        kinds = self.division.kinds
+        return max(0, min(kinds, round(kinds * (1 - self.settings.researcher.writing_share))))
+
+    def _submit_experiment(self, draft: Draft) -> bool:
+        """Submit the experiment of a draft; return False if it needs none."""
+        mean = self.knowledge.experiment_gpu_days()
+        if mean == 0:
+            return False
+        params = self.settings.researcher
+        stream = self.randomness.get("experiment cost", self.identity.stream_key)
+        gpu_days = work_model.experiment_gpu_days(params, mean, stream)
+        gpus = work_model.gang_size(params, gpu_days, self.compute.largest_gang("experiment"))
+        on_done = partial(self._on_experiment_done, draft)
+        self.compute.submit_job("experiment", gpus, gpu_days / gpus, self.identity, on_done)
+        return True
+
+    def _on_experiment_done(self, draft: Draft, job: JobHandle) -> None:
+        self._continue(draft)
