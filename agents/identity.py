@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+_KINDS_WITH_NAMED_STREAMS = frozenset({"human", "paper line"})
+
 
 class AgentId(NamedTuple):
     """Identity of an agent. It names random streams and owns jobs."""
@@ -17,5 +19,7 @@ class AgentId(NamedTuple):
 
     @property
     def stream_key(self) -> int | str:
-        """Key of the random streams: the bare number in an unnamed lab, else lab, kind and number."""
-        return f"{self.lab}/{self.kind}/{self.number}" if self.lab else self.number
+        """Key of the random streams: the bare number of most kinds in an unnamed lab, else lab, kind and number."""
+        if self.lab:
+            return f"{self.lab}/{self.kind}/{self.number}"
+        return f"{self.kind}/{self.number}" if self.kind in _KINDS_WITH_NAMED_STREAMS else self.number

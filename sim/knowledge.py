@@ -94,13 +94,15 @@ class LabKnowledge:
         that the GPUs can supply with experiments. k GPUs complete ``k/c`` experiments of c GPU-days per day. That is
         the work of ``k/c (T + R + W)`` researchers who never wait, with the times T of thinking, R of running and W of
         writing. By Little's law the mean of the count is papers per day times ``T + R + W``, so that researchers who
-        only lengthen the queue do not change it. If papers need no experiment, all active researchers count.
+        only lengthen the queue do not change it. If papers need no experiment, all active researchers count. Humans and
+        AIs count while they do a task of a paper.
         """
         params, pace = self._settings.researcher, self._team.research_pace
+        helpers = self._team.humans_at_work + self._team.ais_at_work
         if params.experiment_gpu_days == 0:
-            return self._team.active_researchers
+            return self._team.active_researchers + helpers
         compute = self._compute
-        there = sum(self._team.census.count[phase] for phase in RESEARCHING)
+        there = sum(self._team.census.count[phase] for phase in RESEARCHING) + helpers
         cost = self.experiment_gpu_days() / compute.work_rate
         if there * cost <= compute.gpus_for_experiments() / (params.papers_per_day * pace):
             return there  # the GPUs can supply more, even if experiments took no time

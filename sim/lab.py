@@ -8,15 +8,25 @@ from typing import NamedTuple
 import mesa
 from simpy import Event as ClockEvent
 
+from agents.humans.human_team import HumanTeam
+from agents.humans.paper_line import PaperLine
 from agents.identity import AgentId
 from agents.lab_policy import GpuSplit
-from agents.ports.bundles import KernelEngineerPorts, PolicyPorts, ResearcherPorts, TrainerPorts
+from agents.ports.bundles import (
+    HumanPorts,
+    KernelEngineerPorts,
+    PaperLinePorts,
+    PolicyPorts,
+    ResearcherPorts,
+    TrainerPorts,
+)
 from agents.team import TeamState
 from agents.workforce import Workforce, class_without_cohort
 from hardware.cluster.params import ClusterParams
 from hardware.datacenter import inference_gpus
 from hardware.uses import Use
 from sim import events
+from sim.automation import Automation
 from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.compute_account import ComputeAccount
@@ -111,6 +121,12 @@ class Lab:
             make.researcher,
             make.cohort,
         )
+        self.automation = Automation(run.clock, self.settings, self.knowledge.software, self._ledger)
+        """Tasks that AIs can do."""
+        self._hiring_due = False
+        """Whether humans are due to be hired in this instant."""
+        self.line, self.humans = self._start_human_team(run, team)
+        """Papers in progress of humans, and the humans; without humans they are empty."""
         self.deployments = Deployments(
             run.clock, self.settings, self.knowledge, self.workforce, self.compute, self._ledger
         )
@@ -138,6 +154,8 @@ class Lab:
         load = self.background.load if self.background is not None else None
         self.meter = LabMeter(self.settings, self.compute, self.workforce, self.knowledge, self.training, load)
         """Measurements since the latest review of the policy."""
+        if self.settings.humans.initial > 0:
+            self._on_hiring_due()
         self._review_due = self._reviewed = False
         """Whether a review is due in this instant; whether one took place, after which a training run may be due."""
         self._schedule_review()
@@ -146,6 +164,14 @@ class Lab:
     def now(self) -> float:
         """Time since the start of the run [days]."""
         return float(self._clock.now)
+
+    def _start_human_team(self, run: RunParts, team: TeamState) -> tuple[PaperLine, HumanTeam]:
+        line = PaperLine(
+            AgentId(self.name, "paper line", -3),
+            PaperLinePorts(run.clock, run.streams, self.compute, self.knowledge, team, self.settings, self.automation),
+        )
+        ports = HumanPorts(run.clock, run.streams, self.settings)
+        return line, HumanTeam(run.model, self.name, ports, line, self._on_hiring_due, self.make.human)
 
     # --- Coordination of the parts -----------------------------------------------------------------------
 
@@ -159,6 +185,10 @@ class Lab:
     def _on_cohort_formed(self, cohort: int, researchers: int) -> None:
         self._ledger.append(events.CohortFormed(self.now, cohort, researchers))
 
+    def _on_hiring_due(self) -> None:
+        self._hiring_due = True
+        self._clock.request_settlement()
+
     def _on_inference_changed(self) -> None:
         self._capacity_changed = True
         self._clock.request_settlement()
@@ -168,7 +198,8 @@ class Lab:
     @property
     def is_unsettled(self) -> bool:
         """Whether an inbox is not empty."""
-        return self._capacity_changed or self._reviewed or bool(self.knowledge.publications or self.deployments.inbox)
+        changed = self._capacity_changed or self._hiring_due or self._reviewed
+        return changed or bool(self.knowledge.publications or self.deployments.inbox)
 
     @property
     def full_inbox(self) -> str:
@@ -193,9 +224,15 @@ class Lab:
             if inbox:
                 self._capacity_changed = self._deployed = True
                 self.deployments.put_into_use()
+                self._update_automation()
             self.training.start_due_generations()
             if not inbox:
                 return
+
+    def _update_automation(self) -> None:
+        """Record the tasks that the deployed software can do, and divide the waiting tasks again."""
+        if self.automation.update():
+            self.line.redivide()
 
     def divide_gpus(self) -> None:
         """Let the policy review its decisions if that is due; divide the GPUs again if it wants another division.
@@ -215,15 +252,38 @@ class Lab:
 
         The team changes only when all papers of the instant are counted, pooled work included.
         """
-        if not self._capacity_changed or self.knowledge.publications or self.workforce.publish_pooled_work():
-            return
-        self._capacity_changed = False
-        target = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
+        if self._capacity_changed and not self.knowledge.publications and not self.workforce.publish_pooled_work():
+            self._capacity_changed = False
+            self._set_researchers()
+        if self._hiring_due:
+            self._hiring_due = False
+            self._hire()
+
+    def _set_researchers(self) -> None:
+        """Let the AIs that the inference GPUs run do research: on their own, or as assistants until they can."""
+        hosted = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
+        target = hosted if self.automation.is_complete else 0
+        self._set_assistants(hosted - target)
         if target != self.workforce.active_researchers:
             self.workforce.set_active(target)
             self._ledger.append(events.ActiveResearchersChanged(self.now, target))
             self.kernels.schedule_next()
         self.workforce.schedule_pooled_work()
+
+    def _hire(self) -> None:
+        """Hire the humans that are due; the tasks of papers are divided between the AIs and all of them."""
+        before, self.automation.humans = self.humans.size, self.humans.scheduled(self.now)
+        self.humans.hire()
+        if self.humans.size > before:
+            self._ledger.append(events.HumansHired(self.now, self.humans.size))
+
+    def _set_assistants(self, ais: int) -> None:
+        """Set the number of AIs that help humans."""
+        if ais != self.automation.ais:
+            self.automation.ais = ais
+            self._ledger.append(events.AssistantsChanged(self.now, ais))
+            self.line.set_ais(ais, self.automation.most_ais_per_task)
+            self.line.redivide()
 
     def check_endings(self) -> None:
         """End the run if a goal is reached."""

@@ -19,7 +19,7 @@ or an array. Kinds of tasks are along the last axis of an array, scenarios along
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from annotated_types import Interval
@@ -37,7 +37,7 @@ _SHARES_TOLERANCE = 1e-9
 """Largest distance from 1 of a sum of shares."""
 
 
-class AutomationParams(
+class _TaskParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
     """Parameters of the kinds of tasks that a paper consists of, and of the AIs that do them."""
@@ -46,26 +46,25 @@ class AutomationParams(
     """Number of kinds of tasks, K, each with an equal share of a paper. Source: our choice; 1 is a task that is
     automated as a whole."""
     first_threshold: Annotated[float, Interval(ge=-1000, le=1000), "doublings"] = 0.0
-    """Software at which AIs can do the easiest kind of task, in doublings since day 0. Thresholds of the other kinds
+    """Capability at which AIs can do the easiest kind of task, in doublings since day 0. Thresholds of the other kinds
     are equally spaced up to `last_threshold`. Source: the AI Futures Model spaces them equally in log capability; 0
     is our choice: everything is automated on day 0, which is the report's toy model."""
     last_threshold: Annotated[float, Interval(ge=-1000, le=1000), "doublings"] = 0.0
-    """Software at which AIs can do the hardest kind of task, in doublings since day 0. All research is then automated,
-    which is ASARA. Source: as `first_threshold`."""
-    rho: Annotated[float, Interval(ge=-1_000_000, le=1), "exponent"] = -2.0
-    """How tasks combine, rho of a CES: -1000000 is in series to six digits, 0 is Cobb-Douglas, 1 is addition. Without
-    effect if there is one kind. Source: the AI Futures Model takes -5, -2 and -1 for coding, with weights 0.25, 0.5
-    and 0.25."""
+    """Capability at which AIs can do the hardest kind of task that they ever can, in doublings since day 0. If that is
+    the last task of all, research is then fully automated: ASARA. Source: as `first_threshold`."""
+    never_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
+    """Share of the kinds of tasks that AIs never can do, rounded to whole kinds. Source: our choice, none, as in the
+    report."""
     ai_productivity: Annotated[float, Interval(ge=1e-6, le=1e6), "humans per AI"] = 1.0
     """Productivity of an AI on a kind of task when its threshold is reached, in humans. Source: our choice; the report
     counts an AI as one researcher."""
     productivity_slope: Annotated[float, Interval(ge=0, le=10), "exponent"] = 0.0
     """Exponent theta of the productivity of an AI on a kind of task: it doubles theta times with each doubling of
-    software above the threshold. Source: our choice, 0, because the lab already counts better software as more AIs. The
-    AI Futures Model has an 80% interval of 0.67 to 6 in its own unit of capability."""
+    capability above the threshold. Source: our choice, 0, because the lab already counts better software as more AIs.
+    The AI Futures Model has an 80% interval of 0.67 to 6 in its own unit of capability."""
     reallocation: bool = True
-    """Whether humans move to the tasks that AIs do not do. `false`: they spread evenly over all tasks, as before
-    automation. Source: the report's 20 times the effort on the last 5% assumes that they move."""
+    """Whether humans move to the tasks that AIs do not do. `false`: they stay with the kinds of tasks that they did
+    before automation. Source: the report's 20 times the effort on the last 5% assumes that they move."""
 
     @model_validator(mode="after")
     def _check_thresholds(self) -> Self:
@@ -76,32 +75,77 @@ class AutomationParams(
             )
         return self
 
+    @property
+    def rho_of_tasks(self) -> float:
+        """rho of the CES by which tasks combine."""
+        return -math.inf
+
+    @property
+    def automatable_kinds(self) -> int:
+        """Number of kinds of tasks that AIs can do at some capability."""
+        return self.kinds - round(self.kinds * self.never_share)
+
     def thresholds(self) -> Floats:
-        """Return the software at which AIs can do each kind [doublings], ascending; one kind has the last threshold."""
-        if self.kinds == 1:
-            return np.array([self.last_threshold])
-        return np.linspace(self.first_threshold, self.last_threshold, self.kinds)
+        """Return the capability at which AIs can do each kind [doublings], ascending; ``inf`` for never.
+
+        A single kind has the last threshold.
+        """
+        can = self.automatable_kinds
+        first = self.last_threshold if can == 1 else self.first_threshold
+        return np.concatenate([np.linspace(first, self.last_threshold, can), np.full(self.kinds - can, np.inf)])
 
     def shares(self) -> Floats:
         """Return the share of each kind in the tasks of a paper: 1/K."""
         return np.full(self.kinds, 1 / self.kinds)
 
     def log_productivity(self, doublings: Numbers) -> Floats:
-        """Return ln of the productivity of an AI on each kind, with software at ``doublings`` since day 0."""
+        """Return ln of the productivity of an AI on each kind, with a capability of ``doublings`` since day 0."""
         return log_ai_productivity(
             doublings, self.thresholds(), math.log(self.ai_productivity), self.productivity_slope
         )
 
+    def is_complete(self, doublings: float) -> bool:
+        """Return whether AIs can do all tasks at a capability of ``doublings`` since day 0."""
+        return doublings >= float(self.thresholds()[-1])
+
     def allocate(self, log_humans: Numbers, log_ais: Numbers, doublings: Numbers) -> Allocation:
-        """Return the allocation of humans and AIs with software at ``doublings`` since day 0."""
+        """Return the allocation of humans and AIs with a capability of ``doublings`` since day 0."""
         return allocate(
             log_humans,
             log_ais,
             self.log_productivity(doublings),
             self.shares(),
-            self.rho,
+            self.rho_of_tasks,
             reallocation=self.reallocation,
         )
+
+
+class SeriesTasks(_TaskParams, frozen=True):
+    """Tasks in series: a paper needs the same work on each task, and no task replaces another."""
+
+    combination: Annotated[Literal["series"], "name"] = "series"
+    """How the tasks of a paper combine. `series`: a paper needs the same work on each kind of task, one after another
+    (rho = -inf), and one AI works on a task. `ces`: more work on one kind replaces work on another, with the elasticity
+    1/(1 - rho), and all AIs share the tasks under way. Source: our choice, the simplest; the report's 20 times is the
+    case in series."""
+
+
+class CesTasks(_TaskParams, frozen=True):
+    """Tasks that replace each other with a constant elasticity of substitution (CES)."""
+
+    combination: Annotated[Literal["ces"], "name"] = "ces"
+    rho: Annotated[float, Interval(ge=-1000, le=1), "exponent"] = -2.0
+    """How tasks combine, rho of a CES: 0 is Cobb-Douglas, 1 is addition. Source: the AI Futures Model takes -5, -2 and
+    -1 for coding, with weights 0.25, 0.5 and 0.25."""
+
+    @property
+    def rho_of_tasks(self) -> float:
+        """rho of the CES by which tasks combine."""
+        return self.rho
+
+
+AutomationParams = SeriesTasks | CesTasks
+"""Parameters of the automation of tasks; `combination` selects the class."""
 
 
 class Allocation(NamedTuple):
@@ -136,7 +180,8 @@ def log_ai_productivity(doublings: Numbers, thresholds: Numbers, log_base: Numbe
         theta of each scenario.
     """
     above = _column(doublings) - np.asarray(thresholds, dtype=float)
-    return np.where(above >= 0, _column(log_base) + _column(slope) * math.log(2) * above, -np.inf)
+    can = above >= 0
+    return np.where(can, _column(log_base) + _column(slope) * math.log(2) * np.where(can, above, 0.0), -np.inf)
 
 
 def automated_share(doublings: Numbers, thresholds: Numbers, shares: Numbers) -> Numbers:

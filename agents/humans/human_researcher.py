@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mesa
+import numpy as np
 from simpy import Event
 
 from agents.humans.paper_line import Draft, PaperLine
@@ -29,19 +30,20 @@ class HumanResearcher(LabAgent):
         line.join(self)
 
     def work_on(self, draft: Draft) -> None:
-        """Do the present task of a draft."""
+        """Do the present tasks of a draft."""
         self.draft = draft
         work = self.task_days(draft)
         now = self.time.now
-        days = end_of_work(now, work) - now if self.settings.humans.hours == "working" else work
-        self.time.after(max(0.0, days), self._on_done)
+        self.time.after(max(0.0, end_of_work(self.settings.humans, now, work) - now), self._on_done)
 
     def task_days(self, draft: Draft) -> float:
-        """Return the work on the present task of a draft [days of work]."""
-        mean = draft.human_work / self.settings.humans.papers_per_day
-        if self.settings.researcher.timing != "poisson":
-            return mean
-        return mean * self.randomness.get("human task", self.identity.stream_key).standard_exponential()
+        """Return the work on the present tasks of a draft [days of work]."""
+        if self.settings.researcher.timing == "poisson":
+            stream = self.randomness.get("human task", self.identity.stream_key)
+            work = float(np.dot(draft.human_work, stream.standard_exponential(len(draft.human_work))))
+        else:
+            work = sum(draft.human_work)
+        return work / self.settings.humans.papers_per_day
 
     def _on_done(self, _: Event) -> None:
         draft, self.draft = self.draft, None

@@ -6,17 +6,15 @@ concentration of humans on the last tasks are not assumed; they follow from the 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+import heapq
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Protocol
-
-import mesa
 
 from agents import work_model
 from agents.humans.shared_ais import SharedAis
 from agents.identity import AgentId
-from agents.lab_agent import LabAgent
+from agents.ports.automation import TaskWork
 from agents.ports.bundles import PaperLinePorts
 from agents.ports.compute import JobHandle
 from agents.ports.knowledge import PaperBatch
@@ -25,17 +23,35 @@ from agents.ports.knowledge import PaperBatch
 class Draft:
     """A paper in progress."""
 
-    __slots__ = ("human_work", "is_past_experiment", "kind", "known_at_start")
+    __slots__ = ("human_work", "is_past_experiment", "kind", "known_at_start", "tasks")
 
     def __init__(self, known_at_start: int) -> None:
         self.known_at_start = known_at_start
         """Number of the latest paper that was known when the draft was begun."""
         self.kind = 0
         """Kind of its present task, from 0."""
-        self.human_work = 0.0
-        """Work of a human on the present task, review included; 1 is a whole paper."""
+        self.tasks = 1
+        """Number of consecutive tasks that are done in one go."""
+        self.human_work: list[float] = []
+        """Work of a human on each of them, review included; 1 is a whole paper."""
         self.is_past_experiment = False
         """Whether its experiment was submitted, or is not needed."""
+
+
+def _place(entry: tuple[int, int, Draft]) -> tuple[int, int]:
+    """Return the place of a waiting draft: the later its task the earlier, then in order of arrival."""
+    return entry[:2]
+
+
+def _tasks_in_one_go(works: Sequence[TaskWork], by_one_human: bool) -> int:
+    """Return how many of these tasks, at least one, AIs do without a human in between, or a human without AIs."""
+    by_ais = works[0].ai > 0
+    if not by_ais and not by_one_human:
+        return 1
+    number = 1
+    while number < len(works) and (works[number].ai > 0) == by_ais and not (by_ais and works[number - 1].human > 0):
+        number += 1
+    return number
 
 
 class Worker(Protocol):
@@ -49,16 +65,16 @@ class Worker(Protocol):
         """Do the present task of a draft, and report its end to the line."""
 
 
-class PaperLine(LabAgent):
+class PaperLine:
     """Keep a number of drafts in progress, and give their tasks to humans and AIs.
 
-    A draft needs one task of each kind, in their order. It waits for a human in order of arrival. If humans may not
+    A draft needs one task of each kind, in their order. A human takes the draft that is nearest to its end. If humans may not
     move between tasks, human number n does tasks of kind ``n mod K`` only. AIs share the tasks that they can do. The
     experiment of a paper comes when the share `1 - researcher__writing_share` of its tasks is done.
     """
 
-    def __init__(self, model: mesa.Model, identity: AgentId, ports: PaperLinePorts) -> None:
-        super().__init__(model, identity)
+    def __init__(self, identity: AgentId, ports: PaperLinePorts) -> None:
+        self.identity = identity
         self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings, self.division = ports
         self.ais: SharedAis[Draft] = SharedAis(self.time, self._on_ai_done)
         """AIs that do tasks of drafts."""
@@ -66,8 +82,9 @@ class PaperLine(LabAgent):
         """Number of drafts in progress."""
         self.size = 0
         """Number of drafts that the lab keeps in progress."""
-        self.waiting: dict[int, deque[Draft]] = {}
-        """Drafts that wait for a human, by the group of humans that may do their task."""
+        self.waiting: dict[int, list[tuple[int, int, Draft]]] = {}
+        """Drafts that wait for a human, by the group of humans that may do their task, each group as a heap."""
+        self._arrivals = 0
         self._idle: dict[int, dict[Worker, None]] = {}
 
     @property
@@ -87,6 +104,11 @@ class PaperLine(LabAgent):
         if ais == 0:
             self.restart_tasks(self.ais.remove_all())
 
+    def redivide(self) -> None:
+        """Divide the tasks that wait for a human again, after AIs have learnt some of them."""
+        queues, self.waiting = self.waiting, {}
+        self.restart_tasks(draft for queue in queues.values() for _, _, draft in sorted(queue, key=_place))
+
     def restart_tasks(self, drafts: Iterable[Draft]) -> None:
         """Begin the present tasks of drafts again, as they are divided now."""
         for draft in drafts:
@@ -97,15 +119,14 @@ class PaperLine(LabAgent):
         group = self._group(worker.number)
         queue = self.waiting.get(group)
         if queue:
-            self._assign(worker, queue.popleft())
+            self._assign(worker, heapq.heappop(queue)[2])
         else:
             self._idle.setdefault(group, {})[worker] = None
 
     def on_human_done(self, draft: Draft) -> None:
         """Pass a draft to its next task."""
         self.team.humans_at_work -= 1
-        draft.kind += 1
-        self._continue(draft)
+        self._pass_on(draft)
 
     def max_batch(self) -> float:
         """Return 1: papers are published one at a time."""
@@ -127,7 +148,7 @@ class PaperLine(LabAgent):
 
     def _continue(self, draft: Draft) -> None:
         """Go on with a draft after a task: experiment, next task or publication."""
-        if not draft.is_past_experiment and draft.kind >= self._kinds_before_experiment():
+        if not draft.is_past_experiment and draft.kind >= self._tasks_before_experiment():
             draft.is_past_experiment = True
             if self._submit_experiment(draft):
                 return
@@ -138,13 +159,20 @@ class PaperLine(LabAgent):
             self._begin_task(draft)
 
     def _begin_task(self, draft: Draft) -> None:
-        work = self.division.work_of(draft.kind)
-        draft.human_work = work.human + work.review
-        if work.ai > 0:
-            self.ais.add(draft, self._duration(work.ai))
+        """Give a task to AIs or a human, together with the following tasks that the same ones can do."""
+        works = self.division.task_work()[draft.kind : self._end_of_part(draft)]
+        by_ais = works[0].ai > 0
+        draft.tasks = _tasks_in_one_go(works, self.division.reallocation)
+        draft.human_work = [work.human + work.review for work in works[: draft.tasks]]
+        if by_ais:
+            self.ais.add(draft, sum(self._duration(work.ai) for work in works[: draft.tasks]))
             self._update_contributors()
         else:
             self._wait_for_human(draft)
+
+    def _end_of_part(self, draft: Draft) -> int:
+        """Return the number of tasks up to the experiment, or up to the end after it."""
+        return self.division.kinds if draft.is_past_experiment else self._tasks_before_experiment()
 
     def _duration(self, work: float) -> float:
         """Return the time that one AI needs for work that is a part of a paper [days]."""
@@ -155,11 +183,14 @@ class PaperLine(LabAgent):
 
     def _on_ai_done(self, draft: Draft) -> None:
         self._update_contributors()
-        if draft.human_work > 0:
+        if sum(draft.human_work) > 0:
             self._wait_for_human(draft)
         else:
-            draft.kind += 1
-            self._continue(draft)
+            self._pass_on(draft)
+
+    def _pass_on(self, draft: Draft) -> None:
+        draft.kind += draft.tasks
+        self._continue(draft)
 
     def _wait_for_human(self, draft: Draft) -> None:
         group = self._group(draft.kind)
@@ -169,7 +200,8 @@ class PaperLine(LabAgent):
             del idle[worker]
             self._assign(worker, draft)
         else:
-            self.waiting.setdefault(group, deque()).append(draft)
+            self._arrivals += 1
+            heapq.heappush(self.waiting.setdefault(group, []), (-draft.kind, self._arrivals, draft))
 
     def _assign(self, worker: Worker, draft: Draft) -> None:
         self.team.humans_at_work += 1
@@ -182,9 +214,8 @@ class PaperLine(LabAgent):
     def _update_contributors(self) -> None:
         self.team.ais_at_work = self.ais.busy
 
-    def _kinds_before_experiment(self) -> int:
-        kinds = self.division.kinds
-        return max(0, min(kinds, round(kinds * (1 - self.settings.researcher.writing_share))))
+    def _tasks_before_experiment(self) -> int:
+        return round(self.division.kinds * (1 - self.settings.researcher.writing_share))
 
     def _submit_experiment(self, draft: Draft) -> bool:
         """Submit the experiment of a draft; return False if it needs none."""

@@ -1,5 +1,6 @@
 """Define how the tasks of a paper are divided between humans and AIs."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -25,5 +26,5 @@ class TaskDivision(Protocol):
     def reallocation(self) -> bool:
         """Whether humans move between kinds of tasks."""
 
-    def work_of(self, kind: int) -> TaskWork:
-        """Return the work on a task of this kind that begins now; kinds count from 0."""
+    def task_work(self) -> Sequence[TaskWork]:
+        """Return the work on a task of each kind that begins now."""

@@ -42,6 +42,9 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
+_LATER_BLOCKS = ("policy", "humans", "automation")
+"""Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
+
 _CALIBRATION_PARAMETERS = (
     "growth__r",
     "growth__parallel_penalty",
@@ -265,8 +268,9 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if measured:
             del content["kernels__measurements"]
         logged = load_background(self.cluster, digest_of_background)
-        if self.policy.name == "fixed":  # a policy that reads no parameter of its block adds nothing
-            content = {name: value for name, value in content.items() if not name.startswith("policy__")}
+        for name in _LATER_BLOCKS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content = {key: value for key, value in content.items() if not key.startswith(f"{name}__")}
         if logged:
             del content["cluster__background"]
             content["digest of cluster__background"] = logged

@@ -12,6 +12,7 @@ from agents.identity import AgentId
 from agents.literature import Literature
 from agents.params import (
     FixedPolicyParams,
+    HumansParams,
     KernelParams,
     LiteratureParams,
     MeasuredKernelParams,
@@ -66,6 +67,7 @@ class FakeSettings:
     """Parameters of a lab, which a test may replace."""
 
     researcher: ResearcherParams = field(default_factory=ResearcherParams)
+    humans: HumansParams = field(default_factory=HumansParams)
     literature: LiteratureParams = field(default_factory=LiteratureParams)
     training: TrainingParams = field(default_factory=TrainingParams)
     kernels: KernelParams = field(default_factory=MeasuredKernelParams)

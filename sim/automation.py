@@ -1,0 +1,154 @@
+"""Follow which tasks AIs can do, and divide the tasks of papers between humans and AIs."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from agents.ports.automation import TaskWork
+from sim import events
+from sim.clock import Clock
+from sim.lab_settings import LabSettings
+from sim.production import CesTasks, SeriesTasks
+from sim.software import SoftwareState
+
+_TOLERANCE: Final = 1e-9
+"""Tolerance for rounding within which a threshold is reached [doublings]."""
+
+
+class _Team(NamedTuple):
+    """What the division of tasks depends on."""
+
+    humans: int
+    ais: float
+    kinds_automated: int
+    capability: float
+
+
+class Automation:
+    """Record the day on which AIs can do each kind of task, and divide the work on papers.
+
+    The capability of AIs is the deployed software [doublings since day 0].
+
+    Arguments
+    ---------
+    clock, settings, ledger
+        Clock of the run; present parameters and events of the lab.
+    software
+        Software of the lab.
+    """
+
+    def __init__(self, clock: Clock, settings: LabSettings, software: SoftwareState, ledger: events.LabLedger) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._software = software
+        self._ledger = ledger
+        self.humans = 0
+        """Number of humans."""
+        self.ais = 0
+        """Number of AIs that help humans."""
+        self._divided_for: _Team | None = None
+        self._work: list[TaskWork] = []
+        self.kinds_automated = self._kinds_that_ais_can_do()
+        """Number of kinds of tasks that AIs can do; a kind stays automated."""
+
+    # --- state ---------------------------------------------------------------------------------------------
+
+    @property
+    def kinds(self) -> int:
+        """Number of kinds of tasks."""
+        return self._settings.automation.kinds
+
+    @property
+    def reallocation(self) -> bool:
+        """Whether humans move between kinds of tasks."""
+        return self._settings.automation.reallocation
+
+    @property
+    def capability(self) -> float:
+        """Capability of AIs [doublings since day 0]."""
+        return self._software.deployed
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether AIs do all research."""
+        return self.kinds_automated >= self.kinds
+
+    @property
+    def share_automated(self) -> float:
+        """Share of the tasks of a paper that AIs can do."""
+        return self.kinds_automated / self.kinds
+
+    def update(self) -> bool:
+        """Record the kinds of tasks that AIs can do since the last call; return whether there are any.
+
+        A kind stays automated.
+        """
+        now, capability = float(self._clock.now), self.capability
+        can = self._kinds_that_ais_can_do()
+        for kind in range(self.kinds_automated, can):
+            self._ledger.append(events.TaskAutomated(now, kind + 1, capability))
+        changed = can > self.kinds_automated
+        self.kinds_automated = max(self.kinds_automated, can)
+        if changed and self.is_complete:
+            self._ledger.append(events.ResearchAutomated(now, self.humans, capability))
+        return changed
+
+    def _kinds_that_ais_can_do(self) -> int:
+        return int((self._settings.automation.thresholds() <= self.capability + _TOLERANCE).sum())
+
+    # --- division of the tasks -----------------------------------------------------------------------------
+
+    @property
+    def most_ais_per_task(self) -> float:
+        """Largest number of AIs that work on one task together."""
+        return 1.0 if self._settings.automation.combination == "series" else math.inf
+
+    def task_work(self) -> list[TaskWork]:
+        """Return the work on a task of each kind that begins now."""
+        most = self.most_ais_per_task * self.humans * self._settings.humans.papers_in_progress
+        team = _Team(self.humans, min(float(self.ais), most), self.kinds_automated, self.capability)
+        if team != self._divided_for:
+            self._divided_for, self._work = team, self._divide(team)
+        return self._work
+
+    def _divide(self, team: _Team) -> list[TaskWork]:
+        params, share = self._settings.automation, 1 / self.kinds
+        if team.ais == 0 or team.kinds_automated == 0 or self.is_complete:
+            return [TaskWork(share, 0.0, 0.0)] * self.kinds
+        if isinstance(params, CesTasks):
+            return self._divide_ces(params, team)
+        return self._divide_series(params, team)
+
+    def _divide_series(self, params: SeriesTasks, team: _Team) -> list[TaskWork]:
+        """Divide tasks of equal work: AIs do what they can, and humans help if there are too few AIs."""
+        share = 1 / self.kinds
+        by_humans = [0.0 if kind < team.kinds_automated else share for kind in range(self.kinds)]
+        if params.reallocation:
+            found = params.allocate(_log(team.humans), _log(team.ais), team.capability)
+            output = math.exp(float(found.log_output))
+            by_humans = [min(share, team.humans * each / output) for each in found.humans.tolist()]
+        productivity = np.exp(params.log_productivity(team.capability)).tolist()
+        return [
+            self._task_work(human, (share - human) / each if each > 0 else 0.0, share - human)
+            for human, each in zip(by_humans, productivity, strict=True)
+        ]
+
+    def _divide_ces(self, params: CesTasks, team: _Team) -> list[TaskWork]:
+        """Divide tasks so that the output of all humans and AIs is greatest."""
+        found = params.allocate(_log(team.humans), _log(team.ais), team.capability)
+        output, share = math.exp(float(found.log_output)), 1 / self.kinds
+        efforts = [
+            (team.humans * human / output, team.ais * ai / output)
+            for human, ai in zip(found.humans.tolist(), found.ais.tolist(), strict=True)
+        ]
+        return [self._task_work(human, ai, max(0.0, share - human) if ai > 0 else 0.0) for human, ai in efforts]
+
+    def _task_work(self, human: float, ai: float, supervised: float) -> TaskWork:
+        return TaskWork(human, ai, self._settings.humans.supervision * supervised)
+
+
+def _log(number: float) -> float:
+    return math.log(number) if number > 0 else -math.inf
