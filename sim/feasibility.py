@@ -69,6 +69,16 @@ def check_researcher_target(scenario: Scenario) -> None:
         )
 
 
+def check_tasks_can_be_done(scenario: Scenario) -> None:
+    """Refuse a lab without humans in which AIs cannot do all tasks on day 0: it would write no paper."""
+    if scenario.humans.initial == 0 and not scenario.automation.is_complete(0.0):
+        raise ScenarioError(
+            "humans__initial = 0 leaves the tasks undone that AIs cannot do on day 0, so that no paper is ever written; "
+            "allowed: 1 or more. Set it, or set automation__last_threshold to at most 0 and automation__never_share to "
+            "0"
+        )
+
+
 def check_jobs_fit(scenario: Scenario, datacenter: Datacenter) -> None:
     """Refuse jobs that are larger than the share of the cluster for their use."""
     cluster = scenario.cluster

@@ -31,7 +31,7 @@ from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.compute_account import ComputeAccount
 from sim.deployments import Deployments
-from sim.feasibility import check_population_size
+from sim.feasibility import check_population_size, check_tasks_can_be_done
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
 from sim.interventions import cancel_training, change_cluster, check_change
@@ -86,6 +86,7 @@ class Lab:
         self.settings = LabSettings(scenario)
         self.calibration = calibration
         """Measurements that set the speed-up of the kernels, as they were at the start of the run."""
+        check_tasks_can_be_done(scenario)
         self.own_team = scenario.own_team
         """Team of day 0; a branch does not change it."""
         self.reference_team = scenario.reference_team

@@ -68,9 +68,10 @@ class Worker(Protocol):
 class PaperLine:
     """Keep a number of drafts in progress, and give their tasks to humans and AIs.
 
-    A draft needs one task of each kind, in their order. A human takes the draft that is nearest to its end. If humans may not
-    move between tasks, human number n does tasks of kind ``n mod K`` only. AIs share the tasks that they can do. The
-    experiment of a paper comes when the share `1 - researcher__writing_share` of its tasks is done.
+    A draft needs one task of each kind, in their order. A human takes the draft that is nearest to its end, and goes on
+    with its following tasks until AIs or the experiment come next. If humans may not move between tasks, human number n
+    does tasks of kind ``n mod K`` only. AIs share the tasks that they can do. The experiment of a paper comes when the
+    share `1 - researcher__writing_share` of its tasks is done.
     """
 
     def __init__(self, identity: AgentId, ports: PaperLinePorts) -> None:

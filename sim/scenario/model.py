@@ -189,6 +189,11 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         return params.initial or max(1, math.floor(inference_gpus(self.cluster) / params.gpus_each + 1e-9))
 
     @property
+    def is_automated(self) -> bool:
+        """Whether AIs do all research from day 0 on, without humans."""
+        return self.humans.initial == 0 and self.automation.is_complete(0.0)
+
+    @property
     def own_team(self) -> TeamSize:
         """The lab's own team on day 0."""
         return TeamSize(self.initial_researchers, self.researcher.papers_per_day)
