@@ -150,8 +150,8 @@ class MeasuredKernelParams(
     candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
     """Candidates that the kernel engineers of the reference team try a day. The reference team has
     `growth__calibrated_for` researchers; it is the lab's own if that is 0 and under the law `papers`. The number grows
-    with the active researchers. Source: our choice, one an hour: automated searches try hundreds in hours, a lab
-    shares its effort among many kernels."""
+    with the active researchers; it is 0 until AIs do all research. Source: our choice, one an hour: automated searches
+    try hundreds in hours, a lab shares its effort among many kernels."""
     candidate_researcher_hours: Annotated[float, Interval(ge=0, le=1e6), "hours"] = 1.0
     """Researchers' time that one candidate takes; a researcher works 24 hours a day. It is taken from the thinking and
     writing of all active researchers alike, up to nine tenths of it. Further candidates are not tried. 0: none. Source:

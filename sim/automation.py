@@ -17,12 +17,17 @@ from sim.software import SoftwareState
 _TOLERANCE: Final = 1e-9
 """Tolerance for rounding within which a threshold is reached [doublings]."""
 
+_MAX_LOG_PRODUCTIVITY: Final = 600.0
+"""Largest ln of the productivity of an AI that is not rounded down, so that its exponential is finite."""
+
 
 class _Team(NamedTuple):
-    """What the division of tasks depends on."""
+    """Numbers on which the division of tasks depends, besides the parameters."""
 
     humans: int
-    ais: float
+    ais: int
+    drafts: int
+    """Number of papers in progress."""
     kinds_automated: int
     capability: float
 
@@ -108,29 +113,58 @@ class Automation:
 
     def task_work(self) -> list[TaskWork]:
         """Return the work on a task of each kind that begins now."""
-        most = self.most_ais_per_task * self.humans * self._settings.humans.papers_in_progress
-        team = _Team(self.humans, min(float(self.ais), most), self.kinds_automated, self.capability)
+        drafts = math.ceil(self.humans * self._settings.humans.papers_in_progress)
+        team = _Team(self.humans, self.ais, drafts, self.kinds_automated, self._capability_of_ais())
         if team != self._divided_for:
             self._divided_for, self._work = team, self._divide(team)
         return self._work
 
+    def _capability_of_ais(self) -> float:
+        """Return the capability, at least that of the latest kind of task that is automated."""
+        if self.kinds_automated == 0:
+            return self.capability
+        return max(self.capability, float(self._settings.automation.thresholds()[self.kinds_automated - 1]))
+
+    def apply_settings(self) -> None:
+        """Divide the tasks that begin from now on by the present parameters."""
+        self._divided_for = None
+
     def _divide(self, team: _Team) -> list[TaskWork]:
         params, share = self._settings.automation, 1 / self.kinds
-        if team.ais == 0 or team.kinds_automated == 0 or self.is_complete:
+        if team.humans == 0 or team.ais == 0 or team.kinds_automated == 0 or self.is_complete:
             return [TaskWork(share, 0.0, 0.0)] * self.kinds
         if isinstance(params, CesTasks):
             return self._divide_ces(params, team)
         return self._divide_series(params, team)
 
     def _divide_series(self, params: SeriesTasks, team: _Team) -> list[TaskWork]:
-        """Divide tasks of equal work: AIs do what they can, and humans help if there are too few AIs."""
+        """Divide tasks of equal work: AIs do what they can, and humans help if there are too few AIs.
+
+        Humans help as far as this raises the output X of H humans and A AIs with D papers in progress. If a human does
+        the part h of a paper, and AIs of productivity eta the rest, ``X h <= H`` and ``X (1 - h) <= eta A``. By
+        Little's law also ``X (h + (1 - h)/eta) <= D``. The greatest X has the division of
+
+        - ``min(H, max(0, D - A))`` humans and A AIs if eta is at least 1: a human who helps also holds up a paper;
+        - H humans and ``min(A, D - H)`` AIs if eta is below 1.
+
+        With one paper in progress for each human this is Amdahl's law.
+        """
         share = 1 / self.kinds
         by_humans = [0.0 if kind < team.kinds_automated else share for kind in range(self.kinds)]
+        log_productivity = params.log_productivity(team.capability)
+        productivity = np.exp(np.minimum(log_productivity, _MAX_LOG_PRODUCTIVITY)).tolist()
         if params.reallocation:
-            found = params.allocate(_log(team.humans), _log(team.ais), team.capability)
-            output = math.exp(float(found.log_output))
-            by_humans = [min(share, team.humans * each / output) for each in found.humans.tolist()]
-        productivity = np.exp(params.log_productivity(team.capability)).tolist()
+            able = [each for each in productivity if each > 0]
+            if able and len(able) >= sum(1 / each for each in able):  # AIs are as fast as humans on average
+                humans, ais = min(team.humans, max(0, team.drafts - team.ais)), team.ais
+            else:
+                humans, ais = team.humans, min(team.ais, team.drafts - team.humans)
+            if ais <= 0:
+                by_humans = [share] * self.kinds
+            elif humans > 0:
+                found = params.allocate(_log(humans), _log(ais), team.capability)
+                output = math.exp(float(found.log_output))
+                by_humans = [min(share, humans * each / output) for each in found.humans.tolist()]
         return [
             self._task_work(human, (share - human) / each if each > 0 else 0.0, share - human)
             for human, each in zip(by_humans, productivity, strict=True)

@@ -27,6 +27,7 @@ FIXED_AT_START = (
     "humans__initial",
     "automation__combination",
     "automation__kinds",
+    "automation__never_share",
     "automation__reallocation",
 )
 """Parameters that a branch cannot change, because they determine how the world is built."""

@@ -31,7 +31,7 @@ from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.compute_account import ComputeAccount
 from sim.deployments import Deployments
-from sim.feasibility import check_population_size, check_tasks_can_be_done
+from sim.feasibility import check_number_of_humans, check_population_size, check_tasks_can_be_done
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
 from sim.interventions import cancel_training, change_cluster, check_change
@@ -87,6 +87,7 @@ class Lab:
         self.calibration = calibration
         """Measurements that set the speed-up of the kernels, as they were at the start of the run."""
         check_tasks_can_be_done(scenario)
+        check_number_of_humans(scenario)
         self.own_team = scenario.own_team
         """Team of day 0; a branch does not change it."""
         self.reference_team = scenario.reference_team
@@ -215,6 +216,8 @@ class Lab:
         """Count papers up to the next step of software."""
         if self.knowledge.publications:
             self.knowledge.count_publications()
+            if self.humans.size:
+                self.workforce.schedule_pooled_work()  # papers of humans bring the next step of software closer
 
     def update_software(self) -> None:
         """Record doublings, put new software and kernels into use, and start training runs that are due."""
@@ -261,7 +264,11 @@ class Lab:
             self._hire()
 
     def _set_researchers(self) -> None:
-        """Let the AIs that the inference GPUs run do research: on their own, or as assistants until they can."""
+        """Let the AIs that the inference GPUs run do research: on their own, or as assistants until they can.
+
+        Candidates for kernels are tried by AIs that work on their own. Assistants try none, so that kernels do not get
+        faster before AIs do all research.
+        """
         hosted = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
         target = hosted if self.automation.is_complete else 0
         self._set_assistants(hosted - target)
@@ -273,7 +280,8 @@ class Lab:
 
     def _hire(self) -> None:
         """Hire the humans that are due; the tasks of papers are divided between the AIs and all of them."""
-        before, self.automation.humans = self.humans.size, self.humans.scheduled(self.now)
+        before = self.humans.size
+        self.automation.humans = max(before, self.humans.scheduled(self.now))
         self.humans.hire()
         if self.humans.size > before:
             self._ledger.append(events.HumansHired(self.now, self.humans.size))
@@ -347,6 +355,7 @@ class Lab:
         Raises ScenarioError.
         """
         check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
+        check_number_of_humans(scenario)
         growth = inference_gpus(scenario.cluster) / max(1, self.hosting.gpus_at_start)
         growth *= _largest_inference_growth(scenario)
         largest = growth * self.calibration.largest_work_rate(scenario.kernels.attention_share)
@@ -372,6 +381,8 @@ class Lab:
             cancel_training(self.compute.datacenter)
         if new.kernels != old.kernels:
             self._change_kernels(old)
+        if new.humans != old.humans or new.automation != old.automation:
+            self._change_division_of_tasks()
         self._capacity_changed = True
 
     def _change_law(self) -> None:
@@ -380,6 +391,13 @@ class Lab:
             self.knowledge.software.change_law(self._growth_law(self.own_team))
         except ValueError as error:
             raise ScenarioError(str(error)) from None
+
+    def _change_division_of_tasks(self) -> None:
+        """Apply the new schedule of humans and the new thresholds of AIs from now on; tasks under way stay divided."""
+        self.automation.apply_settings()
+        self.automation.update()
+        self.line.redivide()
+        self._hiring_due = self.humans.size > 0
 
     def _change_kernels(self, old: Scenario) -> None:
         """Keep the deployed kernels; change their value to the cluster and the rate of further candidates."""

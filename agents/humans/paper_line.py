@@ -23,7 +23,7 @@ from agents.ports.knowledge import PaperBatch
 class Draft:
     """A paper in progress."""
 
-    __slots__ = ("human_work", "is_past_experiment", "kind", "known_at_start", "tasks")
+    __slots__ = ("human_work", "is_past_experiment", "is_under_review", "kind", "known_at_start", "tasks")
 
     def __init__(self, known_at_start: int) -> None:
         self.known_at_start = known_at_start
@@ -36,6 +36,8 @@ class Draft:
         """Work of a human on each of them, review included; 1 is a whole paper."""
         self.is_past_experiment = False
         """Whether its experiment was submitted, or is not needed."""
+        self.is_under_review = False
+        """Whether AIs have done their part of the present tasks, so that only the part of a human is left."""
 
 
 def _place(entry: tuple[int, int, Draft]) -> tuple[int, int]:
@@ -80,7 +82,11 @@ class PaperLine:
         self.ais: SharedAis[Draft] = SharedAis(self.time, self._on_ai_done)
         """AIs that do tasks of drafts."""
         self.drafts = 0
-        """Number of drafts in progress."""
+        """Number of drafts in progress, those with an experiment or handed in for publication included."""
+        self.experiments = 0
+        """Number of drafts whose experiment waits or runs."""
+        self.handed_in = 0
+        """Number of drafts that are handed in for publication and not counted yet."""
         self.size = 0
         """Number of drafts that the lab keeps in progress."""
         self.waiting: dict[int, list[tuple[int, int, Draft]]] = {}
@@ -106,17 +112,24 @@ class PaperLine:
             self.restart_tasks(self.ais.remove_all())
 
     def redivide(self) -> None:
-        """Divide the tasks that wait for a human again, after AIs have learnt some of them."""
+        """Divide the tasks that wait for a human again, after a change of what AIs can do.
+
+        Drafts on which AIs have done their part keep it, and wait for the part of a human.
+        """
         queues, self.waiting = self.waiting, {}
-        self.restart_tasks(draft for queue in queues.values() for _, _, draft in sorted(queue, key=_place))
+        drafts = [draft for queue in queues.values() for _, _, draft in sorted(queue, key=_place)]
+        for draft in drafts:
+            if draft.is_under_review:
+                self._wait_for_human(draft)
+        self.restart_tasks(draft for draft in drafts if not draft.is_under_review)
 
     def restart_tasks(self, drafts: Iterable[Draft]) -> None:
-        """Begin the present tasks of drafts again, as they are divided now."""
+        """Begin the present tasks of drafts again, as they are divided now. Work on them so far is lost."""
         for draft in drafts:
             self._begin_task(draft)
 
     def join(self, worker: Worker) -> None:
-        """Give an idle human the draft that has waited longest, or let the human wait for one."""
+        """Give an idle human the waiting draft that is nearest to its end, or let the human wait for one."""
         group = self._group(worker.number)
         queue = self.waiting.get(group)
         if queue:
@@ -140,6 +153,7 @@ class PaperLine:
     def on_dropped(self, papers: float) -> None:
         """Begin the next draft, although this paper does not count."""
         self.drafts -= 1
+        self.handed_in -= 1
         self._begin_drafts()
 
     def _begin_drafts(self) -> None:
@@ -154,6 +168,7 @@ class PaperLine:
             if self._submit_experiment(draft):
                 return
         if draft.kind >= self.division.kinds:
+            self.handed_in += 1
             batch = PaperBatch(0, 1.0, draft.known_at_start, max(1, self.team.humans_at_work))
             self.knowledge.publish(batch, self)
         else:
@@ -185,11 +200,13 @@ class PaperLine:
     def _on_ai_done(self, draft: Draft) -> None:
         self._update_contributors()
         if sum(draft.human_work) > 0:
+            draft.is_under_review = True
             self._wait_for_human(draft)
         else:
             self._pass_on(draft)
 
     def _pass_on(self, draft: Draft) -> None:
+        draft.is_under_review = False
         draft.kind += draft.tasks
         self._continue(draft)
 
@@ -228,8 +245,10 @@ class PaperLine:
         gpu_days = work_model.experiment_gpu_days(params, mean, stream)
         gpus = work_model.gang_size(params, gpu_days, self.compute.largest_gang("experiment"))
         on_done = partial(self._on_experiment_done, draft)
+        self.experiments += 1
         self.compute.submit_job("experiment", gpus, gpu_days / gpus, self.identity, on_done)
         return True
 
     def _on_experiment_done(self, draft: Draft, job: JobHandle) -> None:
+        self.experiments -= 1
         self._continue(draft)
