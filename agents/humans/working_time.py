@@ -11,13 +11,15 @@ import math
 from agents.params import HumansParams
 
 _DAYS_PER_WEEK = 7
+_ROUNDING = 1e-9
+"""Rounding of a number of working days within which work ends in the evening, not on the next morning."""
 
 
 def end_of_work(params: HumansParams, now: float, work: float) -> float:
     """Return the day on which ``work`` days of work end that begin on day ``now``."""
     if params.working_share >= 1:
         return now + work
-    return _day_with_work(params, _work_until(params, now) + work)
+    return max(now, _day_with_work(params, _work_until(params, now) + work))
 
 
 def _work_until(params: HumansParams, day: float) -> float:
@@ -31,8 +33,8 @@ def _work_until(params: HumansParams, day: float) -> float:
 
 
 def _day_with_work(params: HumansParams, work: float) -> float:
-    """Return the first day until which this much work fits."""
-    weeks, rest = divmod(work, _DAYS_PER_WEEK)
-    done = rest * params.days_per_week / _DAYS_PER_WEEK
-    whole = min(params.days_per_week - 1, math.floor(done))
-    return _DAYS_PER_WEEK * weeks + whole + (done - whole) * params.hours_per_day / 24
+    """Return the first day until which this much work fits: the evening of a working day at the latest."""
+    working_days = work * params.days_per_week / _DAYS_PER_WEEK
+    before = max(0, math.ceil(working_days - _ROUNDING) - 1)
+    weeks, whole = divmod(before, params.days_per_week)
+    return _DAYS_PER_WEEK * weeks + whole + (working_days - before) * params.hours_per_day / 24
