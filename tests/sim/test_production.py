@@ -14,7 +14,8 @@ from agents.params import HumansParams
 from sim import ces
 from sim.growth import software_doublings
 from sim.production import (
-    AutomationParams,
+    CesTasks,
+    SeriesTasks,
     allocate,
     amdahl_speedup,
     automated_share,
@@ -366,25 +367,25 @@ def test_allocate_refuses_bad_input(change, message):
 
 
 def test_default_automation_is_one_ai_for_one_researcher():
-    params = AutomationParams()
+    params = SeriesTasks()
     found = params.allocate(-math.inf, math.log(256), 0.0)
     assert math.exp(found.log_output) == pytest.approx(256, rel=1e-14)
     assert found.automated == 1
 
 
 def test_automation_params_space_thresholds_equally():
-    params = AutomationParams(kinds=5, first_threshold=2.0, last_threshold=10.0)
+    params = SeriesTasks(kinds=5, first_threshold=2.0, last_threshold=10.0)
     assert params.thresholds().tolist() == [2, 4, 6, 8, 10]
     shares = automated_share(np.array([1.9, 2.0, 9.9, 10.0]), params.thresholds(), params.shares())
     assert shares == pytest.approx([0, 0.2, 0.8, 1])
-    assert AutomationParams(first_threshold=2.0, last_threshold=10.0).thresholds().tolist() == [10]
-    late = AutomationParams(kinds=2, last_threshold=4.0, ai_productivity=3.0, productivity_slope=0.5)
+    assert SeriesTasks(first_threshold=2.0, last_threshold=10.0).thresholds().tolist() == [10]
+    late = SeriesTasks(kinds=2, last_threshold=4.0, ai_productivity=3.0, productivity_slope=0.5)
     assert np.exp(late.log_productivity(np.array([2.0, 4.0]))) == pytest.approx(np.array([[6.0, 0], [12.0, 3.0]]))
 
 
 def test_automation_params_refuse_thresholds_that_cross():
     with pytest.raises(ValidationError, match="first_threshold = 3 is above automation__last_threshold = 2; allowed"):
-        AutomationParams(first_threshold=3.0, last_threshold=2.0)
+        SeriesTasks(first_threshold=3.0, last_threshold=2.0)
     for name, value in (("kinds", 0), ("rho", 1.5), ("ai_productivity", 0.0), ("productivity_slope", -1.0)):
         with pytest.raises(ValidationError, match=name):
-            AutomationParams(**{name: value})
+            CesTasks(**{name: value})
