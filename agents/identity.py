@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+KERNEL_ENGINEER_NUMBER = -1
+"""Number of the kernel engineer of a lab, which owns the jobs that time candidates."""
+PAPER_LINE_NUMBER = -3
+"""Number of the papers in progress of humans, which own the experiments of these papers."""
+
 _KINDS_WITH_NAMED_STREAMS = frozenset({"human", "paper line"})
 
 

@@ -10,7 +10,7 @@ from simpy import Event as ClockEvent
 
 from agents.humans.human_team import HumanTeam
 from agents.humans.paper_line import PaperLine
-from agents.identity import AgentId
+from agents.identity import KERNEL_ENGINEER_NUMBER, PAPER_LINE_NUMBER, AgentId
 from agents.lab_policy import GpuSplit
 from agents.ports.bundles import (
     HumanPorts,
@@ -144,7 +144,7 @@ class Lab:
         )
         self.kernels = make.kernel_engineer(
             run.model,
-            AgentId(name, "kernel engineer", -1),
+            AgentId(name, "kernel engineer", KERNEL_ENGINEER_NUMBER),
             KernelEngineerPorts(run.clock, self.compute, self.workforce, self.deployments, self.settings),
             calibration.curve,
         )
@@ -169,7 +169,7 @@ class Lab:
 
     def _start_human_team(self, run: RunParts, team: TeamState) -> tuple[PaperLine, HumanTeam]:
         line = PaperLine(
-            AgentId(self.name, "paper line", -3),
+            AgentId(self.name, "paper line", PAPER_LINE_NUMBER),
             PaperLinePorts(run.clock, run.streams, self.compute, self.knowledge, team, self.settings, self.automation),
         )
         ports = HumanPorts(run.clock, run.streams, self.settings)

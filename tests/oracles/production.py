@@ -86,3 +86,15 @@ def time_to_effort(pace, effort: float) -> float:
 def explosion_time_with_humans(r: float, humans: float) -> float:
     """Return the integral of ``1/(E^r + h)`` from 1 on: P9.8."""
     return float(hyp2f1(1, 1 - 1 / r, 2 - 1 / r, -humans)) / (r - 1)
+
+
+def fixed_share_output(humans: float, ais: float, share: float, rho: float) -> float:
+    """Return output if AIs can do a share of the tasks as fast as humans, by the textbook formula: P9.3."""
+    if ais <= share * (humans + ais):
+        return humans + ais
+    return float((share ** (1 - rho) * ais**rho + (1 - share) ** (1 - rho) * humans**rho) ** (1 / rho))
+
+
+def amdahl(share: float, speed: float) -> float:
+    """Return the speed-up of a paper whose tasks come one after another: P9.4."""
+    return 1 / (1 - share + share / speed)
