@@ -33,6 +33,8 @@ _LOG_SLIDER_FACTOR = 16.0
 _BLOCK_TITLES = {
     "growth": "Growth of software",
     "researcher": "Researchers",
+    "humans": "Human researchers",
+    "automation": "Automation of tasks",
     "literature": "Literature",
     "cluster": "GPU cluster",
     "training": "Training",
@@ -40,7 +42,7 @@ _BLOCK_TITLES = {
     "policy": "Policy of the lab",
     "run": "The run",
 }
-_WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r", "days": "days"}
+_WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r"}
 
 
 class FormField(NamedTuple):
@@ -261,7 +263,7 @@ def _slider_range(parameter: Parameter) -> tuple[tuple[float, float] | None, boo
 
 def _format_label(name: str) -> str:
     words = [_WORD_SPELLINGS.get(word, word) for word in name.split("_")]
-    first = words[0] if words[0] in _WORD_SPELLINGS.values() else words[0].capitalize()
+    first = words[0] if words[0] in ("GPU", "GPUs", "r") else words[0].capitalize()
     return " ".join([first, *words[1:]])
 
 

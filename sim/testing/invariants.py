@@ -68,7 +68,7 @@ SMALL: dict[str, tuple[float, float]] = {
     "researcher__experiment_days": (0.1, 5),
     "researcher__experiment_gpus": (1, 8),
     "humans__initial": (4, 8),
-    "humans__growth_per_year": (1, 30),
+    "humans__growth_per_year": (1, 10),
     "humans__papers_per_month": (0.5, 5),
     "humans__papers_in_progress": (1, 4),
     "humans__supervision": (0, 2),

@@ -1,15 +1,19 @@
 """Test the page of a lab whose humans do the research until AIs do all of it."""
 
 import json
+import re
 
 import pytest
 
+from experiments.errors import InputError
 from experiments.window.frame import Frame, frame_of
 from experiments.window.gpu_grid import owner_of
 from experiments.window.page import build_props
 from experiments.window.player import RunPlayer
 from experiments.window.session import view_state
+from experiments.window.visitor_limits import check_bounds
 from sim.events import ResearchAutomated
+from sim.scenario.model import Scenario
 from sim.world import World
 from tests.support.window_runs import small_lab
 
@@ -90,6 +94,28 @@ def test_events_are_described_in_sentences(road):
     assert any(each.startswith("AIs can do all tasks of a paper and research on their own") for each in sentences)
     assert any(each.startswith("The team of humans published paper") for each in sentences)
     assert not any("Researcher 0" in each for each in sentences)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"humans__initial": 3000},
+            "humans__initial = 3,000 people is too large for the page; allowed: at most 2,000.",
+        ),
+        (
+            {"humans__initial": 2000, "run__horizon_days": 3650.0},
+            "humans__initial = 2,000 and humans__growth_per_year = 1.8 make too many humans for the page by day 3,650",
+        ),
+        (
+            {"automation__kinds": 1000},
+            "automation__kinds = 1,000 kinds is too large for the page; allowed: at most 100",
+        ),
+    ],
+)
+def test_page_refuses_more_humans_or_kinds_than_its_server_can_hold(changes, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        check_bounds(Scenario().replace(**changes))
 
 
 def test_page_of_the_road_is_plain_and_names_humans():
