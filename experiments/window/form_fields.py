@@ -250,12 +250,12 @@ def _allowed_choices(parameter: Parameter) -> tuple[str, ...]:
 
 
 def _slider_range(parameter: Parameter) -> tuple[tuple[float, float] | None, bool]:
-    """Return the range of a slider and whether it is logarithmic; no range if 0 has a special meaning."""
+    """Return the range of a slider and whether it is logarithmic; no range if the default is 0 or below."""
     low, high, default = parameter.low, parameter.high, float(parameter.default)
     assert low is not None and high is not None, f"{parameter.flat_name} has no bounds"
     if high <= _MIN_LOG_RATIO * default or (default == 0 and high <= _MIN_LOG_RATIO):
         return (float(low), float(high)), False
-    if default == 0:
+    if default <= 0:
         return None, False
     reach = max(float(low), default / _LOG_SLIDER_FACTOR), min(float(high), default * _LOG_SLIDER_FACTOR)
     return (float(math.ceil(reach[0])), float(math.floor(reach[1]))) if parameter.annotation is int else reach, True
