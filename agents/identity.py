@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+KERNEL_ENGINEER_NUMBER = -1
+"""Number of the kernel engineer of a lab, which owns the jobs that time candidates."""
+PAPER_LINE_NUMBER = -3
+"""Number of the papers in progress of humans, which own the experiments of these papers."""
+
+_KINDS_WITH_NAMED_STREAMS = frozenset({"human", "paper line"})
+
 
 class AgentId(NamedTuple):
     """Identity of an agent. It names random streams and owns jobs."""
@@ -17,5 +24,7 @@ class AgentId(NamedTuple):
 
     @property
     def stream_key(self) -> int | str:
-        """Key of the random streams: the bare number in an unnamed lab, else lab, kind and number."""
-        return f"{self.lab}/{self.kind}/{self.number}" if self.lab else self.number
+        """Key of the random streams: the bare number of most kinds in an unnamed lab, else lab, kind and number."""
+        if self.lab:
+            return f"{self.lab}/{self.kind}/{self.number}"
+        return f"{self.kind}/{self.number}" if self.kind in _KINDS_WITH_NAMED_STREAMS else self.number

@@ -42,8 +42,9 @@ def research_pace(params: KernelParams, team: float) -> float:
 class KernelEngineer(LabAgent):
     """Try candidates as fast as the team allows, and deploy each sufficient speed-up.
 
-    Candidates for the next deployment are written while the previous ones are timed. Without a curve the agent does
-    nothing. At the end of the curve it stops, and candidates no longer cost researchers' time.
+    The rate follows the number of active researchers. It is 0 until AIs do all research, because AIs that assist humans
+    try no candidates. Candidates for the next deployment are written while the previous ones are timed. Without a curve
+    the agent does nothing. At the end of the curve it stops, and candidates no longer cost researchers' time.
     """
 
     def __init__(

@@ -150,8 +150,8 @@ class MeasuredKernelParams(
     candidates_per_day: Annotated[float, Interval(ge=0, le=1e9), "candidates per day"] = 24.0
     """Candidates that the kernel engineers of the reference team try a day. The reference team has
     `growth__calibrated_for` researchers; it is the lab's own if that is 0 and under the law `papers`. The number grows
-    with the active researchers. Source: our choice, one an hour: automated searches try hundreds in hours, a lab
-    shares its effort among many kernels."""
+    with the active researchers; it is 0 until AIs do all research. Source: our choice, one an hour: automated searches
+    try hundreds in hours, a lab shares its effort among many kernels."""
     candidate_researcher_hours: Annotated[float, Interval(ge=0, le=1e6), "hours"] = 1.0
     """Researchers' time that one candidate takes; a researcher works 24 hours a day. It is taken from the thinking and
     writing of all active researchers alike, up to nine tenths of it. Further candidates are not tried. 0: none. Source:
@@ -247,3 +247,45 @@ class AdaptivePolicyParams(
 
 PolicyParams = FixedPolicyParams | AdaptivePolicyParams
 """Parameters of the lab's policy; `name` selects the class."""
+
+
+class HumansParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Parameters of the human researchers, who need no GPUs to think."""
+
+    initial: Annotated[int, Interval(ge=0, le=1_000_000), "people"] = 0
+    """Human researchers on day 0. Source: 0 is the report's toy model, in which all research is automated; the AI
+    Futures Model counts 1488 in the leading lab in 2025."""
+    growth_per_year: Annotated[float, Interval(ge=1, le=100), "times per year"] = 1.8
+    """Factor by which their number grows in 365 days. Source: the inputs of the AI Futures Model, 1.80 for the leading
+    lab from 2021 to 2028."""
+    papers_per_month: Annotated[float, Interval(ge=1e-6, le=1e6), "papers per month"] = 1.0
+    """Papers that a human writes without AIs and without waiting, nights and weekends included. Source: the report's
+    toy model, 1."""
+    papers_in_progress: Annotated[float, Interval(ge=1, le=1000), "papers per human"] = 4.0
+    """Papers under way for each human. With 1, a human waits while AIs work on the paper (Amdahl's law). With more,
+    humans work on other papers meanwhile, and the slowest kind of task limits the lab. Source: our choice."""
+    hours_per_day: Annotated[float, Interval(ge=0.1, le=24), "hours per day"] = 24.0
+    """Working hours of a working day. They set when humans work, not how many papers they write. 24: around the clock.
+    Source: our choice; the equations have no nights."""
+    days_per_week: Annotated[int, Interval(ge=1, le=7), "days per week"] = 7
+    """Working days at the start of each week of seven days from day 0. 7: no weekends. Source: as `hours_per_day`."""
+    supervision: Annotated[float, Interval(ge=0, le=10), "share"] = 0.0
+    """Time that a human needs to instruct AIs on a task and to check their work, relative to doing the task without
+    AIs. Above 1 the supervision costs more than the AIs save. Source: our choice, none; METR's trial of 2025 measured
+    1.19 (1.02 to 1.39), arXiv 2507.09089, and its update of February 2026 0.82 (0.62 to 1.09)."""
+
+    @property
+    def papers_per_day(self) -> float:
+        """Papers per day of a human who never waits."""
+        return self.papers_per_month / DAYS_PER_MONTH
+
+    def staff(self, day: float) -> float:
+        """Return the number of humans on a day, not rounded: ``initial growth_per_year^(day/365)``."""
+        return float(self.initial * self.growth_per_year ** (day / 365))
+
+    @property
+    def working_share(self) -> float:
+        """Share of all time that is working time."""
+        return self.hours_per_day / 24 * self.days_per_week / 7

@@ -91,6 +91,49 @@ class CohortFormed(NamedTuple):
     """Lab of the event; empty for the only lab of a World."""
 
 
+class HumansHired(NamedTuple):
+    """Humans were hired."""
+
+    day: float
+    humans: int
+    """Number of humans after the event."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
+
+
+class AssistantsChanged(NamedTuple):
+    """The number of AIs that help humans changed."""
+
+    day: float
+    ais: int
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
+
+
+class TaskAutomated(NamedTuple):
+    """AIs can do a further kind of task."""
+
+    day: float
+    kind: int
+    """Number of the kind, from 1."""
+    capability: float
+    """Capability of AIs [doublings since day 0]."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
+
+
+class ResearchAutomated(NamedTuple):
+    """AIs can do all kinds of tasks: from now on they write papers on their own (ASARA)."""
+
+    day: float
+    humans: int
+    """Number of humans."""
+    capability: float
+    """Capability of AIs [doublings since day 0]."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
+
+
 class KernelCurveLoaded(NamedTuple):
     """The speed-up curve of the kernels was loaded, on day 0 of a calibrated run."""
 
@@ -194,6 +237,10 @@ LabEvent = (
     | Deployed
     | ActiveResearchersChanged
     | CohortFormed
+    | HumansHired
+    | AssistantsChanged
+    | TaskAutomated
+    | ResearchAutomated
     | KernelCurveLoaded
     | KernelsDeployed
     | GpusDivided

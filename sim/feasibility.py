@@ -4,13 +4,15 @@ import math
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
+from agents.humans.human_team import DAYS_PER_YEAR
 from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
 from hardware.uses import Use
 from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
 
 MAX_AGENTS = 1 << 20
-"""Largest number of researchers that one run simulates as individual agents."""
+"""Largest number of researchers that one run simulates as individual agents; the same number of humans, and of their
+papers in progress."""
 MAX_JOB_DAYS = 1e6
 """Largest mean duration of a job, failures included [days]: the longest horizon."""
 MAX_FAILURES_PER_DAY = 1000
@@ -77,13 +79,51 @@ def check_population_size(
 
 
 def check_researcher_target(scenario: Scenario) -> None:
-    """Refuse a run whose target number of researchers is reached on day 0."""
+    """Refuse a run whose target number of researchers is reached on day 0.
+
+    AIs that assist humans are not counted as researchers, so that any target is reached after day 0 then.
+    """
     wanted, initial = scenario.run.stop_at_researchers, scenario.initial_researchers
-    if 0 < wanted <= initial:
+    if 0 < wanted <= initial and scenario.automation.is_complete(0.0):
         raise ScenarioError(
             f"run__stop_at_researchers = {wanted:.15g} is reached by the {initial:,} researchers of day 0; allowed: "
             f"above {initial:,}, or 0 for no such stop. Raise it"
         )
+
+
+def check_tasks_can_be_done(scenario: Scenario) -> None:
+    """Refuse a lab in which no paper is ever written, because a kind of task is done by neither humans nor AIs."""
+    humans, automation = scenario.humans.initial, scenario.automation
+    if 0 < humans < automation.kinds and not automation.reallocation:
+        raise ScenarioError(
+            f"humans__initial = {humans} is too small for automation__kinds = {automation.kinds} if humans stay with "
+            f"their kind of task (automation__reallocation = false); allowed: {automation.kinds} or more. Raise it, or "
+            "set automation__reallocation to true"
+        )
+    if humans == 0 and not automation.is_complete(0.0):
+        raise ScenarioError(
+            "humans__initial = 0 leaves the tasks undone that AIs cannot do on day 0, so that no paper is ever "
+            "written; allowed: 1 or more. Set it, or set automation__last_threshold to at most 0 and "
+            "automation__never_share to 0"
+        )
+
+
+def check_number_of_humans(scenario: Scenario) -> None:
+    """Refuse a lab whose schedule exceeds MAX_AGENTS humans or papers in progress by the horizon."""
+    humans, days = scenario.humans, scenario.run.horizon_days
+    if humans.initial == 0:
+        return
+    log_humans = math.log(humans.initial) + days / DAYS_PER_YEAR * math.log(humans.growth_per_year)
+    for name, log_number in (
+        ("humans", log_humans),
+        ("papers in progress", log_humans + math.log(humans.papers_in_progress)),
+    ):
+        if log_number > math.log(MAX_AGENTS):
+            raise ScenarioError(
+                f"humans__initial = {humans.initial:,} and humans__growth_per_year = {humans.growth_per_year:g} make "
+                f"10^{log_number / math.log(10):.2f} {name} by the horizon, day {days:g}; allowed: at most "
+                f"{MAX_AGENTS:,}. Lower one of them, humans__papers_in_progress or run__horizon_days"
+            )
 
 
 def check_jobs_fit(scenario: Scenario, capacities: Capacities, uses: Collection[str] = tuple(Use)) -> None:

@@ -24,6 +24,11 @@ FIXED_AT_START = (
     "cluster__background",
     "cluster__background_gpus",
     "policy__name",
+    "humans__initial",
+    "automation__combination",
+    "automation__kinds",
+    "automation__never_share",
+    "automation__reallocation",
 )
 """Parameters that a branch cannot change, because they determine how the world is built."""
 

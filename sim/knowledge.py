@@ -103,18 +103,23 @@ class LabKnowledge:
         the work of ``k/c (T + R + W)`` researchers who never wait, with the times T of thinking, R of running and W of
         writing. By Little's law the mean of the count is papers per day times ``T + R + W``, so that researchers who
         only lengthen the queue do not change it. If papers need no experiment, all active researchers count.
+
+        Humans, and the AIs that assist them, count while they do a task of a paper. They are not limited further: a
+        human waits while all papers in progress wait for GPUs.
         """
         params, pace = self._settings.researcher, self._team.research_pace
+        helpers = self._team.humans_at_work + self._team.ais_at_work
         if params.experiment_gpu_days == 0:
-            return self._team.active_researchers
+            return self._team.active_researchers + helpers
         compute = self._compute
         there = sum(self._team.census.count[phase] for phase in RESEARCHING)
         cost = self.experiment_gpu_days() / compute.work_rate
         if there * cost <= compute.gpus_for_experiments() / (params.papers_per_day * pace):
-            return there  # the GPUs can supply more, even if experiments took no time
+            return there + helpers  # the GPUs can supply more, even if experiments took no time
         largest = compute.largest_gang(Use.EXPERIMENT)
         run = mean_run_days(params, cost * compute.work_rate, largest) / compute.work_rate
-        return min(there, compute.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run))
+        most = compute.gpus_for_experiments() / cost * (1 / (params.papers_per_day * pace) + run)
+        return min(there, most) + helpers
 
     def papers_to_next_step(self, within: float = math.inf) -> float:
         """Return the number of papers until the next event of software.

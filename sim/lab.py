@@ -8,9 +8,18 @@ from typing import NamedTuple
 import mesa
 from simpy import Event as ClockEvent
 
-from agents.identity import AgentId
+from agents.humans.human_team import HumanTeam
+from agents.humans.paper_line import PaperLine
+from agents.identity import KERNEL_ENGINEER_NUMBER, PAPER_LINE_NUMBER, AgentId
 from agents.lab_policy import GpuSplit
-from agents.ports.bundles import KernelEngineerPorts, PolicyPorts, ResearcherPorts, TrainerPorts
+from agents.ports.bundles import (
+    HumanPorts,
+    KernelEngineerPorts,
+    PaperLinePorts,
+    PolicyPorts,
+    ResearcherPorts,
+    TrainerPorts,
+)
 from agents.team import TeamState
 from agents.workforce import Workforce, class_without_cohort
 from hardware.cluster.params import ClusterParams
@@ -18,11 +27,12 @@ from hardware.cluster.validation import check_node_count
 from hardware.datacenter import inference_gpus
 from hardware.uses import Use
 from sim import events
+from sim.automation import Automation
 from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.compute_account import ComputeAccount
 from sim.deployments import Deployments
-from sim.feasibility import check_population_size
+from sim.feasibility import check_number_of_humans, check_population_size, check_tasks_can_be_done
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
 from sim.interventions import add_nodes, cancel_training, change_cluster, check_change, retire_nodes
@@ -77,6 +87,7 @@ class Lab:
         self.settings = LabSettings(scenario)
         self.calibration = calibration
         """Measurements that set the speed-up of the kernels, as they were at the start of the run."""
+        self._check_day_0(scenario)
         self.own_team = scenario.own_team
         """Team of day 0; a branch does not change it."""
         self.reference_team = scenario.reference_team
@@ -84,10 +95,6 @@ class Lab:
         self._clock = run.clock
         self._ledger = events.LabLedger(run.ledger, name)
         self._end = run.end
-        inference = inference_gpus(scenario.cluster)
-        growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
-        largest = calibration.largest_work_rate(scenario.kernels.attention_share) * growth
-        check_population_size(scenario, largest, own_class=class_without_cohort(make.researcher, make.cohort))
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
         self.compute = ComputeAccount(run.clock, streams, self.settings)
@@ -115,6 +122,12 @@ class Lab:
             make.researcher,
             make.cohort,
         )
+        self.automation = Automation(run.clock, self.settings, self.knowledge.software, self._ledger)
+        """Tasks that AIs can do."""
+        self._hiring_due = False
+        """Whether humans are due to be hired in this instant."""
+        self.line, self.humans = self._start_human_team(run, team)
+        """Papers in progress of humans, and the humans; without humans they are empty."""
         self.deployments = Deployments(
             run.clock, self.settings, self.knowledge, self.workforce, self.compute, self._ledger
         )
@@ -130,7 +143,7 @@ class Lab:
         )
         self.kernels = make.kernel_engineer(
             run.model,
-            AgentId(name, "kernel engineer", -1),
+            AgentId(name, "kernel engineer", KERNEL_ENGINEER_NUMBER),
             KernelEngineerPorts(run.clock, self.compute, self.workforce, self.deployments, self.settings),
             calibration.curve,
         )
@@ -144,9 +157,21 @@ class Lab:
             self.settings, self.compute, self.workforce, self.knowledge, self.training, self.hosting, load
         )
         """Measurements since the latest review of the policy."""
+        if self.settings.humans.initial > 0:
+            self._on_hiring_due()
         self._review_due = self._reviewed = False
         """Whether a review is due in this instant; whether one took place, after which a training run may be due."""
         self._schedule_review()
+
+    def _check_day_0(self, scenario: Scenario) -> None:
+        """Refuse a lab that would write no paper, or need too many agents. Raises ScenarioError."""
+        check_tasks_can_be_done(scenario)
+        check_number_of_humans(scenario)
+        inference = inference_gpus(scenario.cluster)
+        growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
+        largest = self.calibration.largest_work_rate(scenario.kernels.attention_share) * growth
+        own_class = class_without_cohort(self.make.researcher, self.make.cohort)
+        check_population_size(scenario, largest, own_class=own_class)
 
     @property
     def now(self) -> float:
@@ -161,6 +186,14 @@ class Lab:
         """
         return self.knowledge.published_software
 
+    def _start_human_team(self, run: RunParts, team: TeamState) -> tuple[PaperLine, HumanTeam]:
+        line = PaperLine(
+            AgentId(self.name, "paper line", PAPER_LINE_NUMBER),
+            PaperLinePorts(run.clock, run.streams, self.compute, self.knowledge, team, self.settings, self.automation),
+        )
+        ports = HumanPorts(run.clock, run.streams, self.settings)
+        return line, HumanTeam(run.model, self.name, ports, line, self._on_hiring_due, self.make.human)
+
     # --- Coordination of the parts -----------------------------------------------------------------------
 
     def _growth_law(self, own_team: TeamSize | None = None) -> Law:
@@ -173,6 +206,10 @@ class Lab:
     def _on_cohort_formed(self, cohort: int, researchers: int) -> None:
         self._ledger.append(events.CohortFormed(self.now, cohort, researchers))
 
+    def _on_hiring_due(self) -> None:
+        self._hiring_due = True
+        self._clock.request_settlement()
+
     def _on_inference_changed(self) -> None:
         self._capacity_changed = True
         self._clock.request_settlement()
@@ -182,7 +219,8 @@ class Lab:
     @property
     def is_unsettled(self) -> bool:
         """Whether an inbox is not empty."""
-        return self._capacity_changed or self._reviewed or bool(self.knowledge.publications or self.deployments.inbox)
+        changed = self._capacity_changed or self._hiring_due or self._reviewed
+        return changed or bool(self.knowledge.publications or self.deployments.inbox)
 
     @property
     def full_inbox(self) -> str:
@@ -197,6 +235,8 @@ class Lab:
         """Count papers up to the next step of software."""
         if self.knowledge.publications:
             self.knowledge.count_publications()
+            if self.humans.size:
+                self.workforce.schedule_pooled_work()  # papers of humans bring the next step of software closer
 
     def update_software(self) -> None:
         """Record doublings, put new software and kernels into use, and start training runs that are due."""
@@ -207,9 +247,15 @@ class Lab:
             if inbox:
                 self._capacity_changed = self._deployed = True
                 self.deployments.put_into_use()
+                self._update_automation()
             self.training.start_due_generations()
             if not inbox:
                 return
+
+    def _update_automation(self) -> None:
+        """Record the tasks that the deployed software can do, and divide the waiting tasks again."""
+        if self.automation.update():
+            self.line.redivide()
 
     def divide_gpus(self) -> None:
         """Let the policy review its decisions if that is due; divide the GPUs again if it wants another division.
@@ -229,15 +275,43 @@ class Lab:
 
         The team changes only when all papers of the instant are counted, pooled work included.
         """
-        if not self._capacity_changed or self.knowledge.publications or self.workforce.publish_pooled_work():
-            return
-        self._capacity_changed = False
-        target = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
+        if self._capacity_changed and not self.knowledge.publications and not self.workforce.publish_pooled_work():
+            self._capacity_changed = False
+            self._set_researchers()
+        if self._hiring_due:
+            self._hiring_due = False
+            self._hire()
+
+    def _set_researchers(self) -> None:
+        """Let the AIs that the inference GPUs run do research: on their own, or as assistants until they can.
+
+        Candidates for kernels are tried by AIs that work on their own. Assistants try none, so that kernels do not get
+        faster before AIs do all research.
+        """
+        hosted = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
+        target = hosted if self.automation.is_complete else 0
+        self._set_assistants(hosted - target)
         if target != self.workforce.active_researchers:
             self.workforce.set_active(target)
             self._ledger.append(events.ActiveResearchersChanged(self.now, target))
             self.kernels.schedule_next()
         self.workforce.schedule_pooled_work()
+
+    def _hire(self) -> None:
+        """Hire the humans that are due; the tasks of papers are divided between the AIs and all of them."""
+        before = self.humans.size
+        self.automation.humans = max(before, self.humans.scheduled(self.now))
+        self.humans.hire()
+        if self.humans.size > before:
+            self._ledger.append(events.HumansHired(self.now, self.humans.size))
+
+    def _set_assistants(self, ais: int) -> None:
+        """Set the number of AIs that help humans."""
+        if ais != self.automation.ais:
+            self.automation.ais = ais
+            self._ledger.append(events.AssistantsChanged(self.now, ais))
+            self.line.set_ais(ais, self.automation.most_ais_per_task)
+            self.line.redivide()
 
     def check_endings(self) -> None:
         """End the run if a goal is reached."""
@@ -341,6 +415,7 @@ class Lab:
         Raises ScenarioError.
         """
         check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
+        check_number_of_humans(scenario)
         inference = self.compute.datacenter.inference_work_under(scenario.cluster)
         if scenario.policy.name != "fixed":
             inference += scenario.cluster.gpus - inference_gpus(scenario.cluster)
@@ -368,6 +443,8 @@ class Lab:
             cancel_training(self.compute.datacenter)
         if new.kernels != old.kernels:
             self._change_kernels(old)
+        if new.humans != old.humans or new.automation != old.automation:
+            self._change_division_of_tasks()
         self._capacity_changed = True
 
     def _change_law(self) -> None:
@@ -376,6 +453,13 @@ class Lab:
             self.knowledge.software.change_law(self._growth_law(self.own_team))
         except ValueError as error:
             raise ScenarioError(str(error)) from None
+
+    def _change_division_of_tasks(self) -> None:
+        """Apply the new schedule of humans and the new thresholds of AIs from now on; tasks under way stay divided."""
+        self.automation.apply_settings()
+        self.automation.update()
+        self.line.redivide()
+        self._hiring_due = self.humans.size > 0
 
     def _change_kernels(self, old: Scenario) -> None:
         """Keep the deployed kernels; change their value to the cluster and the rate of further candidates."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from agents.adaptive_policy import AdaptivePolicy
 from agents.cohort.cohort import Cohort
+from agents.humans.human_researcher import HumanResearcher
 from agents.kernel_engineer import KernelEngineer
 from agents.lab_policy import LabPolicy
 from agents.researcher import Researcher
@@ -29,6 +30,8 @@ class LabFactory:
     is given."""
     cohort: type[Cohort] | None = None
     """Cohort class for these researchers; None for that of asara."""
+    human: type[HumanResearcher] = HumanResearcher
+    """Class of the human researchers."""
     trainer: type[Trainer] = Trainer
     """Class of the trainer."""
     kernel_engineer: type[KernelEngineer] = KernelEngineer

@@ -17,6 +17,8 @@ class LabSettings:
         self.scenario = scenario
         self.growth = scenario.growth
         self.researcher = scenario.researcher
+        self.humans = scenario.humans
+        self.automation = scenario.automation
         self.literature = scenario.literature
         self.training = scenario.training
         self.kernels = scenario.kernels

@@ -46,7 +46,7 @@ from sim.growth import FrozenLaw, doublings_to_fastest
 from sim.scenario.model import Scenario
 
 Kind = Literal["singular", "faster than exponential", "exponential", "fizzle", "undecided"]
-Binding = Literal["researchers", "experiments", "training runs", "limit", ""]
+Binding = Literal["researchers", "experiments", "training runs", "limit", "humans", ""]
 
 SINGULAR = "singular"
 EXPLOSION_MEANING = "doubling times shrink without limit (long_run = singular)"
@@ -124,7 +124,31 @@ def long_run(scenario: Scenario, stalled: str = "", *, standard_agents: bool = T
     if isinstance(scenario.growth, FrozenLaw):
         frozen = "Fizzle: software is frozen (growth__law = 'frozen'), so that it never doubles."
         return LongRun("fizzle", None, None, "", frozen)
-    return _derive(scenario)
+    return _held_by_humans(scenario) or _derive(scenario)
+
+
+def _held_by_humans(scenario: Scenario) -> LongRun | None:
+    """Return the long-run growth of a lab in which AIs never do some tasks; None if they come to do all of them.
+
+    With tasks that do not replace each other (rho < 0), output is at most a constant times the number of humans. It
+    does not grow with software: constant humans are a fizzle, and exponentially growing humans exponential growth.
+    """
+    automation, humans = scenario.automation, scenario.humans
+    growth = math.log2(humans.growth_per_year) if humans.initial else 0.0
+    if automation.last_threshold <= 0 and automation.never_share == 0:
+        return None
+    if automation.automatable_kinds == automation.kinds and automation.last_threshold < scenario.growth.limit - 1:
+        return None
+    if automation.rho_of_tasks >= 0 and automation.automatable_kinds > 0:
+        return _undecided("AIs never do some tasks, and other tasks replace them (automation__rho of at least 0)")
+    if growth > 0 and not math.isfinite(scenario.growth.limit):
+        sentence = (
+            "Exponential: AIs never do some tasks, so that output is bounded by the number of humans, which grows "
+            f"{humans.growth_per_year:g}-fold a year."
+        )
+        return LongRun("exponential", 1.0, None, "humans", sentence)
+    sentence = "Fizzle: AIs never do some tasks, so that output is bounded by the number of humans."
+    return LongRun("fizzle", 2.0 ** _exponents(scenario).effort, None, "humans", sentence)
 
 
 def _derive(scenario: Scenario) -> LongRun:

@@ -47,6 +47,26 @@ def in_cohorts(lab: Lab) -> int:
     return lab.workforce.in_cohorts
 
 
+def humans(lab: Lab) -> int:
+    """Return the number of human researchers."""
+    return lab.humans.size
+
+
+def assistants(lab: Lab) -> int:
+    """Return the number of AIs that do tasks for humans, because they cannot write papers on their own yet."""
+    return lab.automation.ais
+
+
+def share_automated(lab: Lab) -> float:
+    """Return the share of the tasks of a paper that AIs can do."""
+    return lab.automation.share_automated
+
+
+def drafts_waiting(lab: Lab) -> int:
+    """Return the number of papers that wait for a human."""
+    return lab.line.drafts_waiting
+
+
 def papers(lab: Lab) -> float:
     """Return the number of papers published."""
     return lab.knowledge.papers
@@ -93,6 +113,10 @@ REPORTERS: dict[str, Callable[[Lab], float]] = {
     "deployed": deployed,
     "researchers": researchers,
     "researchers_in_cohorts": in_cohorts,
+    "humans": humans,
+    "assistants": assistants,
+    "share_automated": share_automated,
+    "drafts_waiting": drafts_waiting,
     "papers": papers,
     "duplicates": duplicates,
     **{f"researchers_{phase}": partial(researchers_in_phase, phase) for phase in Phase if phase is not Phase.PUBLISH},

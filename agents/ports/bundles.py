@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from agents.ports.automation import TaskDivision
 from agents.ports.compute import ClusterStatus, Compute
 from agents.ports.kernels import KernelDeployment
 from agents.ports.knowledge import Knowledge
@@ -10,6 +11,7 @@ from agents.ports.settings import Settings
 from agents.ports.team import ResearchTime, Team
 from agents.ports.time import Time
 from agents.ports.training import Deployment, TrainingPolicy
+from agents.team import TeamState
 
 
 class ResearcherPorts(NamedTuple):
@@ -20,6 +22,26 @@ class ResearcherPorts(NamedTuple):
     compute: Compute
     knowledge: Knowledge
     team: Team
+    settings: Settings
+
+
+class PaperLinePorts(NamedTuple):
+    """Ports of the papers in progress of humans."""
+
+    time: Time
+    randomness: Randomness
+    compute: Compute
+    knowledge: Knowledge
+    team: TeamState
+    settings: Settings
+    division: TaskDivision
+
+
+class HumanPorts(NamedTuple):
+    """Ports of a human researcher."""
+
+    time: Time
+    randomness: Randomness
     settings: Settings
 
 

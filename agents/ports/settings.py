@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from agents.params import KernelParams, LiteratureParams, PolicyParams, ResearcherParams, TrainingParams
+from agents.params import HumansParams, KernelParams, LiteratureParams, PolicyParams, ResearcherParams, TrainingParams
 
 
 class SimulationLimits(Protocol):
@@ -35,6 +35,10 @@ class Settings(Protocol):
     @property
     def researcher(self) -> ResearcherParams:
         """Parameters of researchers."""
+
+    @property
+    def humans(self) -> HumansParams:
+        """Parameters of human researchers."""
 
     @property
     def literature(self) -> LiteratureParams:

@@ -127,6 +127,11 @@ def setting_at(scenario: Scenario, doublings: float, scaling: float) -> LabState
     ``scaling``: s, in place of the scenario's own. The team is N0 2^doublings, and the cost of an experiment is
     multiplied by 2^(-(1 - s) doublings). Raises ScenarioError if no lab can be simulated there.
     """
+    if not scenario.is_automated:
+        raise ScenarioError(
+            "humans and tasks that AIs learn are not possible in a lab that does not change; allowed: "
+            "humans__initial = 0 and automation__last_threshold of at most 0. Change them"
+        )
     params, gpus = scenario.researcher, gpus_at_start(scenario)
     if params.experiment_gpu_days == 0:
         raise ScenarioError(

@@ -68,6 +68,7 @@ def run_progress(world: World) -> Progress:
     text = (
         f"day {world.now:,.0f} · {lab.knowledge.doublings} doublings · "
         f"{lab.workforce.active_researchers:,} researchers · "
+        f"{f'{lab.humans.size:,} humans · ' if lab.humans.size else ''}"
         f"{gpus - idle:,}/{gpus:,} GPUs busy · {queue:,} jobs queued"
     )
     done = max(world.now / limits.horizon_days, lab.knowledge.doublings / limits.max_doublings)

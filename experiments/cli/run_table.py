@@ -50,7 +50,7 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
     print_text(
         f"After {format_number(result.day)} days (ending: {result.ending}): software "
         f"{factor(result.software_doublings)} discovered, {factor(result.deployed_doublings)} deployed; "
-        f"{format_number(result.researchers)} researchers, "
+        f"{format_number(result.researchers)} researchers, {_describe_humans(result)}"
         f"{format_number(result.papers)} papers."
     )
     margins = result.margins
@@ -58,11 +58,21 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
     if margins.training_sentence:
         print_text(margins.training_sentence)
     shares = ", ".join(f"{TIME_SHARE_LABELS[part]} {share:.0%}" for part, share in result.time_shares.items())
-    print_text(f"Researchers' time: {shares}.")
+    if any(result.time_shares.values()):
+        print_text(f"Researchers' time: {shares}.")
     if duplicates := _describe_duplicates(result):
         print_text(duplicates)
     print_text(kernels_line(result.kernels))
     print_table(_cluster_table(result))
+
+
+def _describe_humans(result: RunResult) -> str:
+    """Describe the humans at the end and the AIs that assist them, for an enumeration; empty without humans."""
+    humans, ais = (result.series[name][-1] if result.series.get(name) else 0 for name in ("humans", "assistants"))
+    if not humans:
+        return ""
+    assisting = f" with {format_number(ais)} assisting AIs" if ais else ""
+    return f"{format_number(humans)} humans{assisting}, "
 
 
 def _describe_duplicates(result: RunResult) -> str:

@@ -28,8 +28,8 @@ def refuse_out_of_reach(scenario: Scenario) -> None:
     have enough papers for chance to average out, so a possible run is never refused.
     """
     aim, horizon = scenario.run.stop_at_researchers, scenario.run.horizon_days
-    if aim <= MANY_RESEARCHERS:
-        return
+    if aim <= MANY_RESEARCHERS or not scenario.is_automated:
+        return  # there are no equations for humans
     from sim.fluid.api import fluid  # noqa: PLC0415 - slow to import, and rarely needed
     from sim.scenario.model import parameters  # noqa: PLC0415
 
@@ -54,7 +54,11 @@ def note_on_length(scenario: Scenario) -> str:
     """Describe how many papers a run simulates one by one; return an empty text if they are few."""
     largest = scenario.run.max_individuals
     team = scenario.own_team
-    if team.researchers > largest or team.papers_per_day * largest * scenario.run.horizon_days < MANY_PAPERS:
+    if (
+        not scenario.is_automated
+        or team.researchers > largest
+        or team.papers_per_day * largest * scenario.run.horizon_days < MANY_PAPERS
+    ):
         return ""
     from sim.fluid.api import fluid  # noqa: PLC0415 - slow to import, and rarely needed
 

@@ -86,6 +86,8 @@ def _describe_paper(event: events.PaperPublished, field: int) -> str:
         papers = f"{pluralize(event.papers, 'paper')}{_format_duplicates(event.duplicates)}"
         return f"A cohort of {format_count(event.team_size)} published {papers}: {reached}."
     who = f"Researcher {event.researcher}" if event.team_size == 1 else f"A member of a cohort of {event.team_size:,}"
+    if event.researcher == 0:
+        who = "The team of humans"
     if event.duplicates:
         return f"{who} published paper {event.paper - field:,}, a duplicate of an earlier result."
     return f"{who} published paper {event.paper - field:,}: {reached}."
@@ -127,6 +129,16 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     events.GpusDivided: lambda event: (
         f"The GPUs are divided again: {event.inference:,} for inference, {event.experiment:,} for experiments and "
         f"{event.training:,} for training."
+    ),
+    events.HumansHired: lambda event: f"{pluralize(event.humans, 'human works', 'humans work')} in the lab.",
+    events.AssistantsChanged: lambda event: (
+        f"{pluralize(event.ais, 'AI assists', 'AIs assist')} humans." if event.ais else "AIs no longer assist humans."
+    ),
+    events.TaskAutomated: lambda event: (
+        f"AIs can do task {event.kind:,} of a paper, at software {format_factor(event.capability)}."
+    ),
+    events.ResearchAutomated: lambda event: (
+        f"AIs can do all tasks of a paper and research on their own, at software {format_factor(event.capability)}."
     ),
     events.CohortFormed: lambda event: (
         f"{format_count(event.researchers)} researchers form a cohort, which is counted by phase."

@@ -33,6 +33,8 @@ _LOG_SLIDER_FACTOR = 16.0
 _BLOCK_TITLES = {
     "growth": "Growth of software",
     "researcher": "Researchers",
+    "humans": "Human researchers",
+    "automation": "Automation of tasks",
     "literature": "Literature",
     "cluster": "GPU cluster",
     "training": "Training",
@@ -40,7 +42,7 @@ _BLOCK_TITLES = {
     "policy": "Policy of the lab",
     "run": "The run",
 }
-_WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r", "days": "days"}
+_WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r"}
 
 
 class FormField(NamedTuple):
@@ -248,12 +250,12 @@ def _allowed_choices(parameter: Parameter) -> tuple[str, ...]:
 
 
 def _slider_range(parameter: Parameter) -> tuple[tuple[float, float] | None, bool]:
-    """Return the range of a slider and whether it is logarithmic; no range if 0 has a special meaning."""
+    """Return the range of a slider and whether it is logarithmic; no range if the default is 0 or below."""
     low, high, default = parameter.low, parameter.high, float(parameter.default)
     assert low is not None and high is not None, f"{parameter.flat_name} has no bounds"
     if high <= _MIN_LOG_RATIO * default or (default == 0 and high <= _MIN_LOG_RATIO):
         return (float(low), float(high)), False
-    if default == 0:
+    if default <= 0:
         return None, False
     reach = max(float(low), default / _LOG_SLIDER_FACTOR), min(float(high), default * _LOG_SLIDER_FACTOR)
     return (float(math.ceil(reach[0])), float(math.floor(reach[1]))) if parameter.annotation is int else reach, True
@@ -261,7 +263,7 @@ def _slider_range(parameter: Parameter) -> tuple[tuple[float, float] | None, boo
 
 def _format_label(name: str) -> str:
     words = [_WORD_SPELLINGS.get(word, word) for word in name.split("_")]
-    first = words[0] if words[0] in _WORD_SPELLINGS.values() else words[0].capitalize()
+    first = words[0] if words[0] in ("GPU", "GPUs", "r") else words[0].capitalize()
     return " ".join([first, *words[1:]])
 
 

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.cohort.cohort import Cohort
+from agents.identity import KERNEL_ENGINEER_NUMBER, PAPER_LINE_NUMBER
 from hardware.uses import BACKGROUND, Use
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def owner_of(job: Job) -> str:
         return "another user"
     if isinstance(job.watcher, Cohort):
         return f"a cohort of {job.watcher.size:,} researchers"
-    return f"researcher {job.owner}"
+    if job.owner == PAPER_LINE_NUMBER:
+        return "a paper of humans"
+    return "the kernel engineer" if job.owner == KERNEL_ENGINEER_NUMBER else f"researcher {job.owner}"
 
 
 def placed_gpus(job: Job) -> PlacedGpus:

@@ -43,7 +43,7 @@ class LimitingFactor(NamedTuple):
 
     part: str
     """Name of the limit: researchers, queue, paused, training (training runs or researchers) or nothing (no work so
-    far)."""
+    far). Until AIs do all research also humans, or assistants (the AIs that assist humans)."""
     state: str
     """State of the World at this frame, as a sentence that follows the name of the limit."""
     also: str
@@ -86,6 +86,8 @@ def limiting_factor_of(world: World) -> LimitingFactor:
         days["experiments"] += weight * row.run
         days["paused"] += weight * row.paused
     total = sum(days.values())
+    if not world.lab.automation.is_complete and world.now > 0:
+        return _limiting_factor_of_humans(world, rows[0])
     if total <= 0:
         return LimitingFactor("nothing", "no work has been done yet. Press Step or Play.", "", (), rows[0].day, "", "")
     shares = tuple((name, part / total) for name, part in days.items())
@@ -102,14 +104,38 @@ def limiting_factor_of(world: World) -> LimitingFactor:
     )
 
 
-def _limiting_part(world: World) -> str:
-    """Return the name of the limit at the current state."""
-    census = world.lab.workforce.census.count
+def _limiting_factor_of_humans(world: World, start: _Row) -> LimitingFactor:
+    """Return what limits the progress of humans and of the AIs that assist them; there are no researchers yet."""
+    waiting = 0 if _is_node_free(world) else world.lab.compute.datacenter.jobs_waiting("experiment")
+    drafts = world.lab.line.drafts_waiting
+    if drafts > waiting:
+        part = "humans"
+        state = (
+            f"{pluralize(drafts, 'paper waits', 'papers wait')} for a human, so more humans would increase progress."
+        )
+    elif waiting:
+        part = "queue"
+        state = f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and no GPU node is free."
+    else:
+        part = "assistants" if world.lab.line.ais.tasks else "humans"
+        state = "no paper waits for a human or for GPUs."
+    also, duplicates = _describe_deployment_gap(world), _describe_duplicates(world, start)
+    return LimitingFactor(part, state, also, (), start.day, "", duplicates)
+
+
+def _is_node_free(world: World) -> bool:
+    """Return whether the GPUs for experiments have a whole node free."""
     free = reporters.gpus_idle(world.lab)
     if world.scenario.cluster.partitioning == "static":
         pool = world.lab.compute.datacenter.pool("experiment")
         free = 0 if pool is None else pool.capacity - pool.in_use
-    if census[Phase.QUEUE] and free < world.scenario.cluster.gpus_per_node:
+    return free >= world.scenario.cluster.gpus_per_node
+
+
+def _limiting_part(world: World) -> str:
+    """Return the name of the limit at the current state."""
+    census = world.lab.workforce.census.count
+    if census[Phase.QUEUE] and not _is_node_free(world):
         return "queue"
     if census[Phase.PAUSED] > world.lab.workforce.active_researchers:
         return "paused"

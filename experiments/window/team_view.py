@@ -60,6 +60,10 @@ class TeamView(NamedTuple):
     groups: tuple[CohortSummary, ...]
     note: str
     """Which researchers are listed and which are only counted."""
+    humans: int
+    """Number of human researchers."""
+    assistants: int
+    """Number of AIs that assist humans, because AIs cannot do all tasks of a paper yet."""
 
     @property
     def individuals(self) -> int:
@@ -94,7 +98,20 @@ def team_of(world: World) -> TeamView:
         tuple(phases),
         people,
         groups,
-        _describe_team(len(population.researchers), groups, others),
+        _describe_team(len(population.researchers), groups, others) or _describe_humans(world),
+        world.lab.humans.size,
+        world.lab.automation.ais,
+    )
+
+
+def _describe_humans(world: World) -> str:
+    """Describe the humans who do research until AIs do it on their own; empty after that."""
+    if world.lab.automation.is_complete:
+        return ""
+    humans, ais = world.lab.humans.size, world.lab.automation.ais
+    return (
+        f"{pluralize(humans, 'human')} and {pluralize(ais, 'AI')} that assist them write papers. Researchers appear "
+        "when AIs can do all tasks of a paper."
     )
 
 

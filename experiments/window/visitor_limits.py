@@ -13,6 +13,10 @@ from sim.scenario.model import Scenario, parameters
 MAX_VALUES: dict[str, float] = {
     "researcher__initial": 10_000_000,
     "cluster__gpus": 100_000,
+    "humans__initial": 2_000,
+    "humans__growth_per_year": 10.0,
+    "humans__papers_in_progress": 20.0,
+    "automation__kinds": 100,
     "literature__open_questions": 100_000,
     "run__max_individuals": 20_000,
     "run__horizon_days": 36_500.0,
@@ -20,6 +24,8 @@ MAX_VALUES: dict[str, float] = {
 }
 """Maximum by flat name; other parameters have their declared bounds only."""
 MAX_NODES = 16_384
+MAX_HUMANS = 20_000
+"""Maximum number of humans at the horizon."""
 MAX_INDIVIDUALS = 20_000
 """Maximum number of individual researchers on day 0."""
 NEXT_STEP = "Use `asara run` for larger scenarios."
@@ -34,6 +40,15 @@ def check_bounds(scenario: Scenario) -> None:
                 f"{name} = {flat[name]:,.12g} {parameters()[name].unit} is too large for the page; allowed: at most "
                 f"{most:,.12g}. {NEXT_STEP}"
             )
+    humans = scenario.humans
+    if humans.initial and math.log(humans.initial) + scenario.run.horizon_days / 365 * math.log(
+        humans.growth_per_year
+    ) > math.log(MAX_HUMANS):
+        raise InputError(
+            f"humans__initial = {humans.initial:,} and humans__growth_per_year = {humans.growth_per_year:g} make too "
+            f"many humans for the page by day {scenario.run.horizon_days:,.0f}; allowed: at most {MAX_HUMANS:,}. "
+            f"{NEXT_STEP}"
+        )
     cluster, researcher = scenario.cluster, scenario.researcher
     nodes = math.ceil(cluster.gpus / cluster.gpus_per_node)
     if nodes > MAX_NODES:

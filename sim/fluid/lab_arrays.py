@@ -171,6 +171,11 @@ def _unsupported(scenario: Scenario) -> str:
             f"policy__name = '{scenario.policy.name}' is not possible with the fluid engine, because it divides the "
             "GPUs during the run; allowed: 'fixed'. Change it, or use the World"
         )
+    if not scenario.is_automated:
+        return (
+            "humans and tasks that AIs learn are not possible with the fluid engine yet; allowed: humans__initial = 0 "
+            "and automation__last_threshold of at most 0. Change them, or use the World"
+        )
     capacities = _PoolCapacities(scenario)
     try:
         check_researcher_target(scenario)

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from agents.params import (
     FixedPolicyParams,
+    HumansParams,
     KernelParams,
     LiteratureParams,
     MeasuredKernelParams,
@@ -28,6 +29,7 @@ from agents.params import (
 )
 from hardware.cluster.params import ClusterParams
 from sim.growth import GrowthParams, ReturnsLaw
+from sim.production import AutomationParams, SeriesTasks
 
 DEFAULT = "lab"
 """Name of the default scenario."""
@@ -217,6 +219,8 @@ class ScenarioValues(Schema, frozen=True, extra="forbid"):
     """Values that only one lab has, by ``LAB.block__name``. The blocks below contain them, since there is one lab."""
     growth: Annotated[GrowthParams, Field(discriminator="law")] = ReturnsLaw()
     researcher: ResearcherParams = ResearcherParams()
+    humans: HumansParams = HumansParams()
+    automation: Annotated[AutomationParams, Field(discriminator="combination")] = SeriesTasks()
     literature: LiteratureParams = LiteratureParams()
     cluster: ClusterParams = ClusterParams()
     training: TrainingParams = TrainingParams()

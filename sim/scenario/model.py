@@ -42,6 +42,9 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
+_LATER_BLOCKS = ("policy", "humans", "automation")
+"""Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
+
 _CALIBRATION_PARAMETERS = (
     "growth__r",
     "growth__parallel_penalty",
@@ -186,6 +189,11 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         return params.initial or max(1, math.floor(inference_gpus(self.cluster) / params.gpus_each + 1e-9))
 
     @property
+    def is_automated(self) -> bool:
+        """Whether AIs do all research from day 0 on, without humans."""
+        return self.humans.initial == 0 and self.automation.is_complete(0.0)
+
+    @property
     def own_team(self) -> TeamSize:
         """The lab's own team on day 0."""
         return TeamSize(self.initial_researchers, self.researcher.papers_per_day)
@@ -265,8 +273,9 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if measured:
             del content["kernels__measurements"]
         logged = load_background(self.cluster, digest_of_background)
-        if self.policy.name == "fixed":  # a policy that reads no parameter of its block adds nothing
-            content = {name: value for name, value in content.items() if not name.startswith("policy__")}
+        for name in _LATER_BLOCKS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                content = {key: value for key, value in content.items() if not key.startswith(f"{name}__")}
         if logged:
             del content["cluster__background"]
             content["digest of cluster__background"] = logged

@@ -26,7 +26,7 @@ from agents.phases import Phase
 from hardware.kernels.speedup_curve import digest_of, find_measurements, measured_workloads, read_measurements
 from hardware.uses import Use
 from sim.background import NO_BACKGROUND
-from sim.events import Deployed, KernelsDeployed, PaperPublished, RunEnded
+from sim.events import Deployed, KernelsDeployed, PaperPublished, ResearchAutomated, RunEnded, TaskAutomated
 from sim.reporters import uses_of
 from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
 from sim.software import SUM_TOLERANCE
@@ -67,6 +67,17 @@ SMALL: dict[str, tuple[float, float]] = {
     "researcher__experiment_gpu_days": (0.1, 40),
     "researcher__experiment_days": (0.1, 5),
     "researcher__experiment_gpus": (1, 8),
+    "humans__initial": (4, 8),
+    "humans__growth_per_year": (1, 10),
+    "humans__papers_per_month": (0.5, 5),
+    "humans__papers_in_progress": (1, 4),
+    "humans__supervision": (0, 2),
+    "automation__kinds": (1, 4),
+    "automation__first_threshold": (-1, 0.2),
+    "automation__last_threshold": (0.2, 1),
+    "automation__ai_productivity": (0.1, 10),
+    "automation__productivity_slope": (0, 2),
+    "automation__rho": (-5, 1),
     "literature__open_questions": (1, 20),
     "literature__references": (1, 4),
     "cluster__gpus": (16, 64),
@@ -104,6 +115,8 @@ _TEXTS = {
     "cluster__background": lambda: [NO_BACKGROUND],
 }
 """Values of the text parameters that are allowed with the defaults of the others."""
+
+_BLOCKS_OF_HUMANS = ("humans__", "automation__")
 
 MAY_BE_ZERO = (
     "growth__limit_doublings",
@@ -152,16 +165,24 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 
 @st.composite
 def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
-    """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values."""
+    """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values.
+
+    One scenario in four has humans, unless a parameter of
+    `humans` or `automation` is fixed.
+    """
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
     measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
     policy = fixed.get("policy__name") or draw(values_of(parameters()["policy__name"]))
     selected = {"growth__law": law, "kernels__measurements": measurements, "policy__name": policy}
+    has_humans = not any(name.startswith(_BLOCKS_OF_HUMANS) for name in fixed) and draw(st.integers(0, 3)) == 3
+    if has_humans:
+        selected["automation__combination"] = draw(st.sampled_from(["series", "ces"]))
     start = Scenario(name="drawn").replace(**selected)
     values = {
         name: draw(values_of(parameter))
         for name, parameter in parameters().items()
         if name not in fixed and name not in selected and not start.unread(name)
+        if has_humans or not name.startswith(_BLOCKS_OF_HUMANS)
     }
     if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
         fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
@@ -240,6 +261,7 @@ def check_invariants(world: World) -> None:
     _check_gpus(world)
     _check_population(world)
     _check_kernels(world)
+    _check_humans(world)
 
 
 def _check_kernels(world: World) -> None:
@@ -253,6 +275,28 @@ def _check_kernels(world: World) -> None:
     assert tried == sorted(tried), "the number of candidates fell"
     assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more candidates than were measured"
     assert 1 <= world.lab.compute.work_rate <= engineer.speedup * (1 + 1e-12), world.lab.compute.work_rate
+
+
+def _check_humans(world: World) -> None:
+    """Assert that each paper in progress of humans is in one place, and that AIs do all research or assist."""
+    lab, line = world.lab, world.lab.line
+    with_humans = [human.draft for human in lab.humans.humans if human.draft is not None]
+    assert len(set(map(id, with_humans))) == len(with_humans), "two humans work on one paper"
+    assert lab.workforce.team.humans_at_work == len(with_humans), "the humans at work are miscounted"
+    assert lab.workforce.team.ais_at_work == line.ais.busy <= lab.automation.ais, "the AIs at work are miscounted"
+    places = line.drafts_waiting + len(with_humans) + line.ais.tasks + line.experiments + line.handed_in
+    assert places == line.drafts, f"{line.drafts} papers in progress, but {places} are in a place"
+    held = [job for pool in lab.compute.datacenter.pools.values() for job in pool.jobs()]
+    jobs = sum(job.owner == line.identity.number for job in held)
+    assert jobs == line.experiments, f"{line.experiments} papers have an experiment, but humans have {jobs} jobs"
+    if lab.automation.is_complete:
+        assert lab.automation.ais == 0, "AIs assist humans although they do all research"
+    else:
+        assert lab.workforce.active_researchers == 0, "AIs do research on their own before they can"
+    kinds = [event.kind for event in world.ledger if isinstance(event, TaskAutomated)]
+    first = lab.automation.kinds_automated - len(kinds) + 1
+    assert kinds == list(range(first, first + len(kinds))), f"kinds of tasks are automated out of order: {kinds}"
+    assert sum(isinstance(event, ResearchAutomated) for event in world.ledger) <= 1, "research is automated twice"
 
 
 def _check_software(world: World) -> None:

@@ -14,8 +14,19 @@ def differences(one: type[BaseModel], other: type[BaseModel]) -> dict[str, objec
     return dict(set(one.model_config.items()) ^ set(other.model_config.items()))
 
 
-def test_scenario_has_eight_blocks() -> None:
-    assert list(BLOCKS) == ["growth", "researcher", "literature", "cluster", "training", "kernels", "policy", "run"]
+def test_scenario_has_ten_blocks() -> None:
+    assert list(BLOCKS) == [
+        "growth",
+        "researcher",
+        "humans",
+        "automation",
+        "literature",
+        "cluster",
+        "training",
+        "kernels",
+        "policy",
+        "run",
+    ]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

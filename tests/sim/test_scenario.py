@@ -76,6 +76,10 @@ def test_replace_keeps_any_allowed_value(data):
     changes = {"growth__law": law, name: value}
     if name.startswith("policy__"):
         changes = {"policy__name": "adaptive", **changes}
+    if name == "automation__rho":
+        changes["automation__combination"] = "ces"
+    if name == "automation__first_threshold":
+        changes["automation__last_threshold"] = 1.0
     assert Scenario().replace(**changes).flat()[name] == value
 
 

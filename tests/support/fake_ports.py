@@ -12,6 +12,7 @@ from agents.identity import AgentId
 from agents.literature import Literature
 from agents.params import (
     FixedPolicyParams,
+    HumansParams,
     KernelParams,
     LiteratureParams,
     MeasuredKernelParams,
@@ -31,6 +32,13 @@ def researcher_id(number: int) -> AgentId:
     return AgentId("", "researcher", number)
 
 
+def _number_of(agent: int | str) -> int:
+    """Return a number of an agent for a random stream; it is not negative."""
+    if isinstance(agent, int) and agent >= 0:
+        return agent
+    return int.from_bytes(hashlib.sha256(str(agent).encode()).digest()[:4], "big")
+
+
 class FakeRandomness:
     """Give independent generators by decision and agent."""
 
@@ -41,7 +49,7 @@ class FakeRandomness:
     def get(self, decision: str, agent: int | str) -> np.random.Generator:
         if (decision, agent) not in self._streams:
             name = int.from_bytes(hashlib.sha256(decision.encode()).digest()[:4], "big")
-            self._streams[decision, agent] = np.random.default_rng([self.seed, name, int(agent)])
+            self._streams[decision, agent] = np.random.default_rng([self.seed, name, _number_of(agent)])
         return self._streams[decision, agent]
 
 
@@ -66,6 +74,7 @@ class FakeSettings:
     """Parameters of a lab, which a test may replace."""
 
     researcher: ResearcherParams = field(default_factory=ResearcherParams)
+    humans: HumansParams = field(default_factory=HumansParams)
     literature: LiteratureParams = field(default_factory=LiteratureParams)
     training: TrainingParams = field(default_factory=TrainingParams)
     kernels: KernelParams = field(default_factory=MeasuredKernelParams)

@@ -7,6 +7,7 @@ from typing import Any
 from experiments.text.number_format import format_count, format_factor, pluralize, round_to_100_percent
 from experiments.window.frame import Frame
 from experiments.window.session import ViewState
+from experiments.window.views.team import describe_humans
 
 TIME_PARTS = {
     "researchers": ("green", "thinking and writing"),
@@ -59,6 +60,8 @@ LIMIT_NAMES = {
     "queue": "GPUs for experiments",
     "paused": "GPUs for inference",
     "training": "Training runs or researchers",
+    "humans": "Humans",
+    "assistants": "AIs that assist humans",
 }
 """Names of the limits that the rule distinguishes."""
 MORE_OF = {
@@ -114,10 +117,11 @@ def key_numbers(state: ViewState) -> list[dict[str, str]]:
     """Return the key figures of a frame."""
     frame, grid = state.frame, state.frame.grid
     busy = grid.gpus - grid.idle
+    active = f"Active{describe_humans(frame.team)}"
     rows = (
         ("day", "Day", f"{frame.day:,.1f}", "Days since the start"),
         ("software", "Software", format_factor(frame.discovered), "Discovered, relative to day 0"),
-        ("researchers", "Researchers", format_count(frame.team.active_researchers), "Active"),
+        ("researchers", "Researchers", format_count(frame.team.active_researchers), active),
         ("papers", "Papers", format_count(frame.papers), "Published since day 0"),
         ("busy", "GPUs busy", f"{busy / grid.gpus:.0%}", f"{busy:,} of {grid.gpus:,} GPUs hold a job"),
         ("waiting", "Jobs waiting", format_count(frame.queue.jobs), describe_waiting_jobs(frame)),

@@ -8,7 +8,7 @@ from typing import Any
 from agents.phases import Phase
 from experiments.text.number_format import format_count, pluralize
 from experiments.window.session import ViewState
-from experiments.window.team_view import PHASES, CohortSummary
+from experiments.window.team_view import PHASES, CohortSummary, TeamView
 from experiments.window.views.axes import (
     Option,
     axis_end,
@@ -40,7 +40,7 @@ def team_props(state: ViewState) -> dict[str, Any]:
     return {
         "name": "team",
         "title": "Researchers by phase",
-        "summary": f"{format_count(state.frame.team.active_researchers)} active",
+        "summary": f"{format_count(state.frame.team.active_researchers)} active{describe_humans(state.frame.team)}",
         "legend": [
             {"label": SHORT_PHASE_WORDS[phase], "colour": PHASE_COLOURS[phase], "text": format_count(counts[phase])}
             for phase in PHASES
@@ -50,6 +50,12 @@ def team_props(state: ViewState) -> dict[str, Any]:
         "height": 216,
         "wide": False,
     }
+
+
+def describe_humans(team: TeamView) -> str:
+    """Describe the humans of a lab and the AIs that assist them; empty if there are none."""
+    humans = f", {pluralize(team.humans, 'human')}" if team.humans else ""
+    return f"{humans}, {pluralize(team.assistants, 'assisting AI')}" if team.assistants else humans
 
 
 def team_option(rows: dict[str, list[float]], day: float) -> Option:

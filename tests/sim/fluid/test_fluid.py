@@ -336,7 +336,11 @@ def test_run_fluid_equals_its_row_of_the_table():
 
 
 @examples(25, *HealthCheck)
-@given(st.lists(small_scenarios(kernels__measurements="none", policy__name="fixed"), min_size=1, max_size=3))
+@given(
+    st.lists(
+        small_scenarios(kernels__measurements="none", policy__name="fixed", humans__initial=0), min_size=1, max_size=3
+    )
+)
 def test_fluid_quantities_stay_within_their_bounds(scenarios):
     flowing = [each.replace(researcher__timing="poisson") for each in scenarios if each.researcher.timing == "whole"]
     flowing += [each for each in scenarios if each.researcher.timing != "whole"]

@@ -52,9 +52,9 @@ def test_scenario_from_its_own_file_is_the_same(tmp_path_factory, data):
 
 def test_unread_parameters_are_those_of_the_other_choices():
     returns, papers, frozen = (unread(growth__law=law) for law in ("returns", "papers", "frozen"))
-    assert returns == ["growth__papers_first_doubling", "growth__difficulty_growth"]
-    assert papers == ["growth__r", "growth__first_doubling_days", "growth__calibrated_for"]
-    assert len(frozen) == 7 and "growth__parallel_penalty" not in frozen
+    assert returns == ["growth__papers_first_doubling", "growth__difficulty_growth", "automation__rho"]
+    assert papers == ["growth__r", "growth__first_doubling_days", "growth__calibrated_for", "automation__rho"]
+    assert len(frozen) == 8 and "growth__parallel_penalty" not in frozen
     kernels = [name for name in parameters() if name.startswith("kernels__") and name != "kernels__measurements"]
     assert unread(kernels__measurements="none") == returns + kernels
 
