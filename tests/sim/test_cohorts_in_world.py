@@ -26,6 +26,7 @@ SAME_TEAM: dict[str, Any] = {
     "training__speedup_exponent": 1.0,
     "training__shortest_run_days": 0.0,
     "kernels__measurements": "none",
+    "policy__name": "fixed",
 }
 """Discovered software only shortens training runs: the team never grows, but researchers may pause."""
 LAB: dict[str, Any] = {

@@ -1,11 +1,13 @@
 """Read, execute and check the pages of the documentation."""
 
+import os
 import re
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +61,17 @@ def execute_page(page: str, text: str, folder: Path) -> str:
         for name in set(sys.modules) - known:
             if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
+
+
+def execute_page_apart(page: str, text: str, folder: Path) -> str:
+    """Execute a page as :func:`execute_page` does, in a process of its own."""
+    with get_context("spawn").Pool(1) as processes:
+        return processes.apply(_execute_in_folder, (page, text, folder))
+
+
+def _execute_in_folder(page: str, text: str, folder: Path) -> str:
+    os.chdir(folder)
+    return execute_page(page, text, folder)
 
 
 def _execute(page: str, text: str, folder: Path) -> str:
