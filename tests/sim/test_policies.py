@@ -104,7 +104,7 @@ def test_adaptive_policy_moves_gpus_in_whole_nodes_and_keeps_every_use_able_to_w
     found = moves(finished(World(ADAPTIVE, 1)))
     assert len(found) > 3
     assert all(event.inference + event.experiment + event.training == 64 for event in found)
-    assert all(min(event[1:]) >= 8 and event.inference % 8 == event.training % 8 == 0 for event in found)
+    assert all(min(event[1:4]) >= 8 and event.inference % 8 == event.training % 8 == 0 for event in found)
 
 
 def test_adaptive_policy_same_scenario_and_seed_give_the_same_digest():
