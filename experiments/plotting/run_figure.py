@@ -115,7 +115,7 @@ def _changes(result: RunResult, column: str) -> list[tuple[float, float]]:
 def _has_constraints(result: RunResult) -> bool:
     """Return whether experiments or training runs limit the growth of software beyond the law."""
     scenario = result.scenario
-    return scenario.training.required or scenario.researcher.experiment_gpu_days > 0
+    return scenario.training.required or scenario.researcher.experiment_gpu_days > 0 or not scenario.is_automated
 
 
 def _last_day(result: RunResult, found: SoftwareCurve, alone: SoftwareCurve) -> float:
@@ -147,7 +147,8 @@ def _draw_software(axes: Axes, result: RunResult, found: SoftwareCurve, alone: S
     _draw_steps(
         axes, _changes(result, "deployed") or [(0.0, 0.0), *steps], result.day, color=ORANGE, label="deployed", zorder=2
     )
-    axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=_law_label(result), zorder=4)
+    if result.scenario.is_automated:  # the law alone is that of AIs that do all research from day 0 on
+        axes.plot(*alone, color="black", linestyle=(0, (4, 2)), linewidth=1.4, label=_law_label(result), zorder=4)
     top = max(1.0, found.doublings[-1]) * HEADROOM
     axes.set_ylim(0, top)
     label_factors(axes, top)

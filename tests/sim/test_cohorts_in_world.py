@@ -98,7 +98,7 @@ def check_equal_runs(alone: World, cohorts: World) -> None:
 def teams_that_stay(draw: st.DrawFn, **fixed: Any) -> Scenario:
     timing = draw(st.sampled_from(["poisson", "whole"]))
     kernels = draw(st.sampled_from([{}, {"kernels__measurements": Scenario().kernels.measurements}]))
-    values = {"researcher__timing": timing} | SAME_TEAM | kernels | fixed
+    values = {"researcher__timing": timing, "humans__initial": 0} | SAME_TEAM | kernels | fixed
     if values["kernels__measurements"] != "none":
         values["kernels__attention_share"] = draw(st.floats(0.05, 0.45))
     return draw(small_scenarios(**values))

@@ -445,7 +445,8 @@ def test_series_agree_with_the_events(scenario, seed):
     assert result.series["discovered"] == sorted(result.series["discovered"])
     total = [result.series[f"gpus_{use}"] for use in ("inference", "experiment", "training", "idle")]
     assert {sum(frame) for frame in zip(*total, strict=True)} == {scenario.cluster.gpus}
-    assert sum(result.time_shares.values()) == pytest.approx(1.0)
+    if scenario.is_automated:  # else there may be no researchers
+        assert sum(result.time_shares.values()) == pytest.approx(1.0)
 
 
 def half_the_returns(law: Law) -> Law:
