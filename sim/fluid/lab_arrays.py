@@ -179,10 +179,9 @@ def supports(scenario: Scenario) -> str:
     """Return a sentence on why the fluid engine cannot run a scenario; empty if it can.
 
     The engine cannot run papers that humans or AIs finish after equal times, because these have no mean flow. That is
-    the timing ``whole``, and ``pooled`` if there are humans. It has no nights and weekends. It cannot run fewer humans
-    than kinds of tasks if humans do not move between kinds. Like the World, it refuses a lab in which some task is
-    done by neither humans nor AIs, jobs that do not fit the cluster or never end, and a target that is reached on day
-    0. It also refuses files that cannot be read.
+    the timing ``whole``, and ``pooled`` if there are humans. It has no nights and weekends. Like the World, it refuses
+    a lab in which a kind of task is done by neither humans nor AIs, jobs that do not fit the cluster or never end, and
+    a target that is reached on day 0. It also refuses files that cannot be read.
     """
     if reason := _unsupported(scenario):
         return reason
@@ -221,7 +220,7 @@ def _unsupported(scenario: Scenario) -> str:
 
 def _unsupported_humans(scenario: Scenario) -> str:
     """Return why the engine cannot run the humans of a scenario; empty if it can, or if there are none."""
-    humans, automation = scenario.humans, scenario.automation
+    humans = scenario.humans
     if humans.initial == 0:
         return ""
     if scenario.researcher.timing == "pooled":
@@ -235,12 +234,6 @@ def _unsupported_humans(scenario: Scenario) -> str:
             f"humans__hours_per_day = {humans.hours_per_day:g} and humans__days_per_week = {humans.days_per_week} are "
             "not possible with the fluid engine, because its mean flow has no nights and weekends; allowed: 24 and 7. "
             "Change them, or use the World"
-        )
-    if not automation.reallocation and humans.initial < automation.kinds:
-        return (
-            f"humans__initial = {humans.initial} is not possible with the fluid engine if humans do not move between "
-            f"automation__kinds = {automation.kinds} kinds of tasks, because some kinds have no human; allowed: at "
-            f"least {automation.kinds}. Raise it, or set automation__reallocation to true"
         )
     return ""
 

@@ -27,7 +27,6 @@ from sim.fluid.lab_arrays import Floats, LabArrays
 from sim.production import allocate, log_ai_productivity
 from sim.software import LEVEL_TOLERANCE
 
-
 _MAX_GROWTH: Final = 300.0
 """Largest growth of the number of humans [doublings]."""
 
@@ -49,9 +48,7 @@ class TaskDivision(NamedTuple):
     human_work: Floats
     """Work of humans, review included."""
     ai_work: Floats
-    """Work of AIs at the productivity of a human."""
-    ais: Floats
-    """Number of AIs that can work at the same time."""
+    """Time of AIs: 1 is the time in which a human writes a whole paper."""
     most: Floats
     """Largest number of papers per day that humans and AIs have time for."""
 
@@ -97,7 +94,7 @@ def line_flow(
     """
     humans = humans_on(labs, day)
     work = divide_tasks(labs, humans, ais, deployed)
-    at_once = np.where(labs.in_series, 1.0, np.maximum(work.ais, 1.0))  # AIs that do one task together
+    at_once = np.where(labs.in_series, 1.0, np.maximum(ais, 1.0))  # AIs that do one task together
     needs = labs.cost > 0
     run = np.where(needs, each.days, 0.0)
     days = (work.human_work + work.ai_work / at_once) / labs.human_papers_per_day
@@ -129,7 +126,7 @@ def _papers_of_drafts(drafts: Floats, days: Floats, others: Floats, own: Floats)
 def divide_tasks(labs: LabArrays, humans: Floats, ais: Floats, deployed: Floats) -> TaskDivision:
     """Return the division of the tasks of papers between humans and AIs, as sim.automation.Automation divides them."""
     alone = humans * labs.human_papers_per_day
-    found = TaskDivision(np.ones_like(alone), np.zeros_like(alone), np.zeros_like(alone), alone)
+    found = TaskDivision(np.ones_like(alone), np.zeros_like(alone), alone)
     crossed = _is_crossed(labs, deployed)
     number = crossed.sum(axis=-1)
     rows = np.flatnonzero((humans > 0) & (ais > 0) & (number > 0) & (number < labs.kinds))
@@ -153,25 +150,44 @@ def _divide_equal_kinds(
     share, thresholds = 1 / kinds, labs.thresholds[:, :kinds]
     capability = np.maximum(deployed, np.where(crossed, thresholds, -np.inf).max(axis=-1))  # reached within rounding
     log_eta = log_ai_productivity(capability, thresholds, labs.log_productivity, labs.productivity_slope)
-    usable = np.where(labs.in_series, np.minimum(ais, humans * labs.papers_in_progress), ais)
-    log_humans, log_ais = np.log(humans), np.log(usable)
+    helping, helped = humans, ais
+    if reallocation:
+        helping, helped = _who_shares_tasks(labs, humans, ais, log_eta)
+    alone, none = labs.in_series & (helped <= 0), labs.in_series & (helping <= 0)
+    log_humans, log_ais = np.log(np.where(none, humans, helping)), np.log(np.where(alone, ais, helped))
     with np.errstate(all="ignore"):
         found = allocate(log_humans, log_ais, log_eta, np.full(kinds, share), labs.rho, reallocation=reallocation)
         log_output = found.log_output[:, np.newaxis]
         human = np.exp(log_humans[:, np.newaxis] + np.log(found.humans) - log_output)
         ai = np.exp(log_ais[:, np.newaxis] + np.log(found.ais) - log_output)
-        by_humans = np.minimum(share, human) if reallocation else np.where(crossed, 0.0, share)
-        by_ais = np.where(crossed, (share - by_humans) / np.exp(log_eta), 0.0)
     in_series = labs.in_series[:, np.newaxis]
-    human, ai = np.where(in_series, by_humans, human), np.where(in_series, by_ais, ai)
+    stay = none[:, np.newaxis] | (in_series & (not reallocation))
+    human = np.where(stay, np.where(crossed, 0.0, share), np.where(in_series, np.minimum(share, human), human))
+    human = np.where(alone[:, np.newaxis], share, human)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        ai = np.where(in_series, np.where(crossed, (share - human) / np.exp(log_eta), 0.0), ai)
     own = human + labs.supervision[:, np.newaxis] * np.where(ai > 0, np.maximum(0.0, share - human), 0.0)
     human_work, ai_work = own.sum(axis=-1), ai.sum(axis=-1)
     busiest = human_work if reallocation else own.max(axis=-1) * kinds
     with np.errstate(over="ignore", divide="ignore"):
         by_humans_only = humans / np.maximum(busiest, MIN_RATE)
-        by_ais_only = np.where(ai_work > 0, usable / np.maximum(ai_work, MIN_RATE), np.inf)
+        by_ais_only = np.where(ai_work > 0, ais / np.maximum(ai_work, MIN_RATE), np.inf)
     most = np.minimum(by_humans_only, by_ais_only) * labs.human_papers_per_day
-    return TaskDivision(human_work, ai_work, usable, np.minimum(most, 1 / MIN_RATE))
+    return TaskDivision(human_work, ai_work, np.minimum(most, 1 / MIN_RATE))
+
+
+def _who_shares_tasks(labs: LabArrays, humans: Floats, ais: Floats, log_eta: Floats) -> tuple[Floats, Floats]:
+    """Return the humans and AIs between whom tasks in series are divided; 0 humans do only what AIs cannot do.
+
+    One AI works on a task, and papers in progress are limited: see sim.automation.Automation.
+    """
+    drafts = humans * labs.papers_in_progress
+    able = np.isfinite(log_eta)
+    slowness = np.exp(np.where(able, -log_eta, -np.inf)).sum(axis=-1)
+    fast = labs.in_series & (able.sum(axis=-1) >= slowness)
+    helping = np.where(fast, np.minimum(humans, np.maximum(0.0, drafts - ais)), humans)
+    helped = np.where(labs.in_series & ~fast, np.minimum(ais, drafts - humans), ais)
+    return helping, helped
 
 
 def _is_crossed(labs: LabArrays, deployed: Floats) -> NDArray[np.bool_]:

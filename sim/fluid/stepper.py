@@ -388,10 +388,10 @@ def doing_research(
 ) -> Floats:
     """Return the number of researchers that the penalty counts, as sim.knowledge.LabKnowledge.doing_research does."""
     _, queued = experiment_gpus_and_queue(rates, each, gpus, phases)
-    there = (phases.thinking + phases.writing) * rates.active + phases.experimenting - queued + line.at_work
+    there = (phases.thinking + phases.writing) * rates.active + phases.experimenting - queued
     supply = np.where(labs.shared, np.maximum(1.0, labs.gpus - labs.standing), labs.experiment_share)
     supplied = supply / np.maximum(each.gpu_days, MIN_RATE) * (rates.think + each.days + rates.write)
-    return np.where(labs.cost > 0, np.minimum(there, supplied), state.active_researchers + line.at_work)
+    return np.where(labs.cost > 0, np.minimum(there, supplied), state.active_researchers) + line.at_work
 
 
 def _software_after(labs: LabArrays, state: State, papers: Floats, log2_weight: Floats) -> tuple[Floats, Floats]:
