@@ -219,7 +219,7 @@ def _unsupported(scenario: Scenario) -> str:
 
 
 def _unsupported_humans(scenario: Scenario) -> str:
-    """Return why the engine cannot run the humans of a scenario; empty if it can, or if there are none."""
+    """Return why the engine cannot simulate the humans of a scenario; empty if it can, or if there are none."""
     humans = scenario.humans
     if humans.initial == 0:
         return ""
