@@ -350,21 +350,25 @@ def test_world_and_fluid_agree_on_pace_and_long_run(name):
 
 ROAD = LAB.replace(
     humans__initial=50,
-    humans__growth_per_year=1.1,
+    humans__growth_per_year=1.02,
     automation__kinds=5,
     automation__first_threshold=1.0,
     automation__last_threshold=4.0,
     growth__first_doubling_days=1.0,
     training__first_run_days=0.1,
 )
-"""AIs come to do all tasks, and the number of humans grows by 10% a year."""
+"""AIs come to do all tasks, and the number of humans grows by 2% a year."""
 CONSTANT = {"humans__growth_per_year": 1.0}
 HELD = {"automation__never_share": 0.4, "growth__r": 1.4}
 """AIs never do 40% of the tasks."""
 EXPECTED = {
     "all tasks, r > 1": ({"growth__r": 2.5, **CHEAP}, "singular", "researchers"),
     "all tasks, constant humans": ({"growth__r": 0.7, **CONSTANT, **CHEAP}, "fizzle", "researchers"),
-    "all tasks, growing humans": ({"growth__r": 0.7, **CHEAP, **NO_TRAINING}, "exponential", "humans"),
+    "all tasks, growing humans": (
+        {"growth__r": 0.7, "researcher__experiment_gpu_days": 0.0, **NO_TRAINING},
+        "exponential",
+        "humans",
+    ),
     "all tasks, growing humans, few GPUs": (
         {"growth__r": 1.2, "researcher__experiment_scaling": 0.6},
         "fizzle",
