@@ -180,8 +180,8 @@ def supports(scenario: Scenario) -> str:
 
     The engine cannot run papers that humans or AIs finish after equal times, because these have no mean flow. That is
     the timing ``whole``, and ``pooled`` if there are humans. It has no nights and weekends. Like the World, it refuses
-    a lab in which a kind of task is done by neither humans nor AIs, jobs that do not fit the cluster or never end, and
-    a target that is reached on day 0. It also refuses files that cannot be read.
+    a lab in which a kind of task is done by neither humans nor AIs. It also refuses jobs that do not fit the cluster or
+    never end, a target that is reached on day 0, and files that cannot be read.
     """
     if reason := _unsupported(scenario):
         return reason

@@ -3,8 +3,8 @@
 This is the mean of :mod:`agents.humans.paper_line`, for many humans and many papers in progress. The flow is that of
 the moment: papers that are under way when it changes are not followed.
 
-A paper needs the work h of humans, review included, and the work a of AIs, in units of the work that a human alone
-does on a whole paper (rate k). n drafts are in progress. Papers per day are the least of
+A paper needs the work h of humans, review included, and the work a of AIs. The unit is the work of a human who writes a
+whole paper alone, at k papers per day. n drafts are in progress. Papers per day are the least of
 
 - ``H k/h``, all humans at work; if humans stay with their kinds of tasks, the least of their K groups,
 - ``A k/a``, all AIs at work,

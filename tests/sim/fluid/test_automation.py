@@ -1,8 +1,8 @@
 """Test humans and tasks in the fluid engine against the closed forms of row 9 (P9.1 to P9.11).
 
 The engine deploys software a gain at a time, as the World does. Its results equal the sums over these steps to 1e-9.
-The closed forms let AIs grow with software at all times: steps of a halving gain, extrapolated to a gain of nothing,
-equal them within the tolerances of the tests.
+The closed forms let AIs grow with software at all times. Results at gains that halve are therefore extrapolated to a
+gain of nothing; the tests state the error that is left.
 """
 
 import math
