@@ -42,9 +42,9 @@ Humans. H is their number, which is constant or grows exponentially with time.
   everything that fizzles, because D grows with the logarithm of time then. Output follows H, and software grows
   exponentially, unless the GPUs of experiments bind: ``b = r(1 - s) < 1`` is a fizzle.
 - AIs may never do some tasks. If these are not replaced by others (rho < 0), or AIs need supervision, output is at most
-  a constant times H (sim.production.log_unlimited_gain). There is no singularity then. With a constant H, y is 0, and a doubling
-  takes ``2^a`` times as long as the one before. If all AIs share the tasks under way (a CES), their number still counts
-  in n^p: ``y = -(1 - p) (1 - phi)``. With a growing H, growth is exponential, or a fizzle as above.
+  a constant times H (sim.production.log_unlimited_gain). There is no singularity then. With a constant H, y is 0, and a
+  doubling takes ``2^a`` times as long as the one before. If all AIs share the tasks under way (a CES), their number
+  still counts in n^p: ``y = -(1 - p) (1 - phi)``. With a growing H, growth is exponential, or a fizzle as above.
 - If other tasks replace those that AIs never do (rho of at least 0), the result is undecided.
 
 If software is frozen (``growth__law = 'frozen'``), there is no doubling and no ratio: a fizzle.

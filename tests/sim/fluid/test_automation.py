@@ -385,5 +385,6 @@ def test_margins_of_a_lab_with_humans_name_what_limits_it():
     """Humans alone are limited by neither AIs nor GPUs; after automation AIs limit progress."""
     alone, road = margins([ROAD.replace(**NEVER), ROAD], [7, 7])
     assert alone.elasticities == {"researchers": 0.0, "experiments": 0.0, "training": 0.0}
+    assert alone.sentence.endswith("1% more of any input changes nothing, because only humans limit progress.")
     assert road.elasticities["researchers"] > 0.01
     assert road.day_without_training < road.day
