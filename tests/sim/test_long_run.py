@@ -394,6 +394,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "kind", "bound_by"), EXPECTED.values(), ids=EXPECTED)
 def test_long_run_with_humans_equals_a_long_fluid_run(changes, kind, bound_by):
     scenario = ROAD.replace(**changes)

@@ -85,6 +85,7 @@ def continuous():
     return dict(zip(cases, oracle.extrapolate(by_gain), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("humans", [1, 9, 99])
 def test_p9_7_humans_and_ais_at_r_1_follow_the_exponential(continuous, humans):
     """``S = (1 + h) e^t - h``. The extrapolation leaves an error of less than 1e-8."""
@@ -96,6 +97,7 @@ def test_p9_7_humans_and_ais_at_r_1_follow_the_exponential(continuous, humans):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("humans", "expected"), [(0, 2.5), (1, 2.132368), (9, 1.425731), (99, 0.762137)])
 def test_p9_8_humans_bring_the_singularity_forward(continuous, humans, expected):
     """After 120 doublings less than 1e-10 of the time is left."""
@@ -137,6 +139,7 @@ def test_p9_9_constant_humans_take_longer_for_each_doubling(r):
     assert long_run(scenario).ratio == pytest.approx(2 ** (1 / r), rel=EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.5, 1.0])
 def test_p9_9_growing_humans_let_software_grow_exponentially(p):
     humans, r, growth, n = 20, 1.4, 1.8, np.arange(1.0, 31.0)
@@ -301,6 +304,7 @@ ROAD = Scenario().replace(
 """AIs learn five kinds of tasks on the way to four doublings of deployed software."""
 
 
+@pytest.mark.slow
 def test_tasks_are_automated_when_deployed_software_crosses_their_thresholds():
     series = run_fluid(ROAD.replace(humans__growth_per_year=1.5)).series
     deployed, thresholds = np.array(series["deployed"]), ROAD.automation.thresholds()
@@ -314,6 +318,7 @@ def test_tasks_are_automated_when_deployed_software_crosses_their_thresholds():
     assert set(series["drafts_waiting"]) == {0.0}
 
 
+@pytest.mark.slow
 def test_humans_alone_equal_the_lab_without_ais_to_the_bit_before_the_first_threshold():
     with_ais, without = run_fluid(ROAD), run_fluid(ROAD.replace(**NEVER))
     assert with_ais.doublings[0] == without.doublings[0]
@@ -335,6 +340,7 @@ def test_lab_without_humans_does_not_depend_on_tasks_and_humans(name):
     assert run_fluid(changed).series == run_fluid(lab).series
 
 
+@pytest.mark.slow
 def test_row_with_humans_does_not_depend_on_the_others_in_the_table():
     labs = [ROAD, Scenario(), ROAD.replace(**CES), ROAD.replace(humans__growth_per_year=2.0, automation__kinds=3)]
     together = fluid(labs)
