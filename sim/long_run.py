@@ -36,6 +36,17 @@ A growth limit lets r fall to 0 at the limit, so that every doubling takes longe
 and the limit: Eth and Davidson, *Will AI R&D Automation Cause a Software Intelligence Explosion?*, 2025 (footnotes 26
 and 42).
 
+Humans. H is their number, which is constant or grows exponentially with time.
+
+- If AIs come to do all tasks, humans and AIs add up. A constant H changes nothing in the long run. A growing H outgrows
+  everything that fizzles, because D grows with the logarithm of time then. Output follows H, and software grows
+  exponentially, unless the GPUs of experiments bind: ``b = r(1 - s) < 1`` is a fizzle.
+- AIs may never do some tasks. If these are not replaced by others (rho < 0), or AIs need supervision, output is at most
+  a constant times H (sim.production.log_unlimited_gain). There is no singularity then. With a constant H, y is 0, and a
+  doubling takes ``2^a`` times as long as the one before. If all AIs share the tasks under way (a CES), their number
+  still counts in n^p: ``y = -(1 - p) (1 - phi)``. With a growing H, growth is exponential, or a fizzle as above.
+- If other tasks replace those that AIs never do (rho of at least 0), the result is undecided.
+
 If software is frozen (``growth__law = 'frozen'``), there is no doubling and no ratio: a fizzle.
 """
 
@@ -124,31 +135,61 @@ def long_run(scenario: Scenario, stalled: str = "", *, standard_agents: bool = T
     if isinstance(scenario.growth, FrozenLaw):
         frozen = "Fizzle: software is frozen (growth__law = 'frozen'), so that it never doubles."
         return LongRun("fizzle", None, None, "", frozen)
-    return _held_by_humans(scenario) or _derive(scenario)
+    if not _does_all_tasks_in_the_end(scenario):
+        return _held_by_humans(scenario)
+    derived = _derive(scenario)
+    return _with_growing_humans(scenario, derived) if derived.kind == "fizzle" else derived
 
 
-def _held_by_humans(scenario: Scenario) -> LongRun | None:
-    """Return the long-run growth of a lab in which AIs never do some tasks; None if they come to do all of them.
+def _does_all_tasks_in_the_end(scenario: Scenario) -> bool:
+    """Return whether AIs come to do all tasks: deployed software reaches the last threshold."""
+    automation = scenario.automation
+    if automation.is_complete(0.0):
+        return True
+    share = 1 - _share_for_shorter_runs(scenario)
+    reach = (scenario.growth.limit - 1) * share if share > 0 else 0.0
+    return automation.automatable_kinds == automation.kinds and automation.last_threshold < reach
 
-    With tasks that do not replace each other (rho < 0), output is at most a constant times the number of humans. It
-    does not grow with software: constant humans are a fizzle, and exponentially growing humans exponential growth.
-    """
-    automation, humans = scenario.automation, scenario.humans
-    growth = math.log2(humans.growth_per_year) if humans.initial else 0.0
-    if automation.last_threshold <= 0 and automation.never_share == 0:
-        return None
-    if automation.automatable_kinds == automation.kinds and automation.last_threshold < scenario.growth.limit - 1:
-        return None
-    if automation.rho_of_tasks >= 0 and automation.automatable_kinds > 0:
+
+def _held_by_humans(scenario: Scenario) -> LongRun:
+    """Return the long-run growth of a lab in which AIs never do some tasks: output is bounded by that of humans."""
+    automation, supervision = scenario.automation, scenario.humans.supervision
+    replaced = automation.rho_of_tasks >= 0 and automation.automatable_kinds > 0
+    if replaced and supervision == 0:
         return _undecided("AIs never do some tasks, and other tasks replace them (automation__rho of at least 0)")
-    if growth > 0 and not math.isfinite(scenario.growth.limit):
-        sentence = (
-            "Exponential: AIs never do some tasks, so that output is bounded by the number of humans, which grows "
-            f"{humans.growth_per_year:g}-fold a year."
-        )
-        return LongRun("exponential", 1.0, None, "humans", sentence)
-    sentence = "Fizzle: AIs never do some tasks, so that output is bounded by the number of humans."
-    return LongRun("fizzle", 2.0 ** _exponents(scenario).effort, None, "humans", sentence)
+    why = "AIs never do some tasks" if not replaced else f"AIs need supervision (humans__supervision = {supervision:g})"
+    held = f"{why}, so that output is bounded by the number of humans"
+    if math.isfinite(scenario.growth.limit):
+        sentence = f"Fizzle: r falls to 0 at the limit of {scenario.growth.limit:g} doublings. {held}."
+        return LongRun("fizzle", None, None, "limit", sentence)
+    exponents = _exponents(scenario)
+    crowd = 0.0  # of AIs at work
+    if automation.combination == "ces" and automation.automatable_kinds > 0:
+        crowd = (1 - exponents.penalty) * exponents.researchers
+    ratio = _capped_power_of_two(exponents.effort + crowd)
+    sentence = (
+        f"Fizzle: doubling times grow without limit. {held}; in the long run each doubling takes "
+        f"{_format_ratio(ratio)} times as long as the one before."
+    )
+    return _with_growing_humans(scenario, LongRun("fizzle", ratio, None, "humans", sentence), held)
+
+
+def _with_growing_humans(scenario: Scenario, constant: LongRun, held: str = "") -> LongRun:
+    """Return the long-run growth if the number of humans grows, given that with a constant number: a fizzle."""
+    humans, exponents = scenario.humans, _exponents(scenario)
+    grows = humans.initial > 0 and humans.growth_per_year > 1
+    if not grows or constant.kind != "fizzle" or math.isfinite(scenario.growth.limit):
+        return constant
+    if scenario.literature.duplicate_weight == 0:
+        return _undecided("the number of humans grows, and duplicates count nothing (literature__duplicate_weight = 0)")
+    output = exponents.penalty * exponents.experiments
+    if output < exponents.effort:
+        bound = exponents._replace(researchers=math.inf, output=output)
+        why = f"although the number of humans grows {humans.growth_per_year:g}-fold a year"
+        return _build_result(scenario, bound, "fizzle", _capped_power_of_two(exponents.effort - output), why)
+    reason = held or "the number of humans outgrows that of AIs"
+    sentence = f"Exponential: {reason}. It grows {humans.growth_per_year:g}-fold a year."
+    return LongRun("exponential", 1.0, None, "humans", sentence)
 
 
 def _derive(scenario: Scenario) -> LongRun:
@@ -165,10 +206,10 @@ def _derive(scenario: Scenario) -> LongRun:
 
 
 def _exponents(scenario: Scenario) -> _Exponents:
-    growth, training, researcher = scenario.growth, scenario.training, scenario.researcher
+    growth, researcher = scenario.growth, scenario.researcher
     penalty = growth.parallel_penalty
     effort = penalty / growth.returns  # `returns` refers to inputs, whatever growth__returns_to is
-    share = training.speedup_exponent if training.required and training.shortest_run_days == 0 else 0.0
+    share = _share_for_shorter_runs(scenario)
     team = 1 - share
     experiments = 1 - researcher.experiment_scaling if researcher.experiment_gpu_days > 0 else math.inf
     pooled_alone = researcher.timing == "pooled" and researcher.experiment_gpu_days == 0
@@ -177,6 +218,12 @@ def _exponents(scenario: Scenario) -> _Exponents:
         output -= team / 2
     stages = 1 if pooled_alone or researcher.writing_share == 0 else 2
     return _Exponents(effort, output, team, experiments, share, penalty, stages)
+
+
+def _share_for_shorter_runs(scenario: Scenario) -> float:
+    """Return phi, the share of each gain that is spent on shorter training runs in the long run."""
+    training = scenario.training
+    return training.speedup_exponent if training.required and training.shortest_run_days == 0 else 0.0
 
 
 def _accelerating(scenario: Scenario, exponents: _Exponents) -> LongRun:

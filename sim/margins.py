@@ -21,7 +21,9 @@ from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
 
 INPUTS: Final = ("researchers", "experiments", "training")
-"""Inputs: researchers of day 0, GPUs for experiments, and the speed of training runs (the inverse of their work)."""
+"""Inputs: AI researchers of day 0, GPUs for experiments, and the speed of training runs (the inverse of their work).
+
+Humans are not an input. If they alone limit progress, what limits it is undefined."""
 INPUT_INCREASE: Final = 1.01
 """Factor by which an input is raised."""
 UNDEFINED: Final = "undefined"
@@ -182,5 +184,8 @@ def _margins_at(scenario: Scenario, days: Floats, doublings: int) -> Margins:
     best = max(INPUTS, key=lambda name: found[name])
     without = free if scenario.training.required and math.isfinite(free) else None
     if found[best] <= 0:
-        return Margins(UNDEFINED, "1% more of any input changes nothing", done, base, found, without)
+        reason = "1% more of any input changes nothing"
+        if scenario.humans.initial > 0:
+            reason += ", because only humans limit progress"
+        return Margins(UNDEFINED, reason, done, base, found, without)
     return Margins(best, "", done, base, found, without)

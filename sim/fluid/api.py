@@ -18,6 +18,7 @@ from hardware.uses import Use
 from sim import events
 from sim.fluid.flow import experiments
 from sim.fluid.lab_arrays import Floats, LabArrays, lab_arrays
+from sim.fluid.paper_line import humans_on, kinds_automated
 from sim.fluid.stepper import (
     ENOUGH_DOUBLINGS,
     ENOUGH_RESEARCHERS,
@@ -26,6 +27,7 @@ from sim.fluid.stepper import (
     State,
     experiment_gpus_and_queue,
     gpus_of,
+    line_of,
     phases_of,
     rates_of,
     run_labs,
@@ -269,8 +271,10 @@ def observe(labs: LabArrays, state: State) -> dict[str, Floats]:
     """Return the quantities that sim.reporters reports of a World."""
     gpus, phases = gpus_of(labs, state), phases_of(state)
     each = experiments(labs, state.discovered, state.work_rate)
-    rates = rates_of(labs, state, each, gpus)
+    line = line_of(labs, state, each, gpus, phases)
+    rates = rates_of(labs, state, each, gpus, line)
     used, queued = experiment_gpus_and_queue(rates, each, gpus, phases)
+    used = used + np.where(labs.cost > 0, line.papers * each.gpu_days, 0.0)
     none = np.zeros_like(used)
     own = {Phase.THINK: phases.thinking * rates.active, Phase.WRITE: phases.writing * rates.active}
     count = own | {
@@ -284,9 +288,9 @@ def observe(labs: LabArrays, state: State) -> dict[str, Floats]:
         "deployed": state.deployed,
         "researchers": state.active_researchers,
         "researchers_in_cohorts": state.researchers,
-        "humans": none,
-        "assistants": none,
-        "share_automated": none + 1,
+        "humans": humans_on(labs, state.day),
+        "assistants": state.assistants,
+        "share_automated": kinds_automated(labs, state.deployed) / labs.kinds,
         "drafts_waiting": none,
         "papers": state.papers,
         "duplicates": state.duplicates,
@@ -296,7 +300,7 @@ def observe(labs: LabArrays, state: State) -> dict[str, Floats]:
         "gpus_training": gpus.training,
         "gpus_background": labs.background,
         "gpus_idle": labs.gpus - gpus.inference - used - gpus.kernels - gpus.training,
-        "experiments_waiting": queued,
+        "experiments_waiting": queued + line.waiting,
         "training_waiting": none,
         "kernel_speedup": labs.speedups[np.arange(len(used)), state.kernels],
         "work_rate": state.work_rate,

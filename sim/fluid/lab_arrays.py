@@ -14,7 +14,13 @@ from agents.kernel_engineer import candidates_per_day, research_pace
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, gpus_by_use, inference_gpus, pool_sizes
 from hardware.uses import Use
-from sim.feasibility import check_jobs_end, check_jobs_fit, check_researcher_target, training_gpus
+from sim.feasibility import (
+    check_jobs_end,
+    check_jobs_fit,
+    check_researcher_target,
+    check_tasks_can_be_done,
+    training_gpus,
+)
 from sim.growth import effort_doublings, software_doublings
 from sim.kernel_calibration import MeasuredKernels
 from sim.scenario.model import Scenario, ScenarioError
@@ -23,6 +29,7 @@ Floats = NDArray[np.float64]
 VARIATIONS = ("fixed", "exponential", "lognormal")
 MIN_SIGMA = 1e-6
 """Smallest standard deviation of a lognormal cost [log units]; below it, costs are fixed."""
+DAYS_PER_YEAR = 365
 
 
 @dataclass(slots=True)
@@ -53,7 +60,7 @@ class LabArrays(ParameterColumns):
     most_researchers: Floats
     """Number of active researchers at which the run stops."""
     initial: Floats
-    """Researchers on day 0."""
+    """AIs that the inference GPUs run on day 0."""
     reference: Floats
     """Size of the reference team, to which `candidates` refers [researchers]."""
     think: Floats
@@ -124,6 +131,31 @@ class LabArrays(ParameterColumns):
     """Candidates after which each faster kernel is deployed, of shape (labs, deployments); inf after the last."""
     speedups: Floats
     """Speed-up of attention before the first deployment and after each, of shape (labs, deployments + 1)."""
+    humans: Floats
+    """Human researchers on day 0."""
+    human_growth: Floats
+    """Growth of their number [doublings per day]."""
+    human_papers_per_day: Floats
+    """Papers per day of a human who never waits."""
+    papers_in_progress: Floats
+    """Papers in progress per human."""
+    supervision: Floats
+    """Time of a human for a task that AIs do, relative to doing it without AIs."""
+    kinds: NDArray[np.int64]
+    """Number of kinds of tasks of a paper."""
+    in_series: NDArray[np.bool_]
+    """Whether tasks come one after another and one AI works on each; otherwise they replace each other (CES)."""
+    rho: Floats
+    """How tasks combine, rho of a CES; -inf in series."""
+    reallocation: NDArray[np.bool_]
+    """Whether humans move to the tasks that AIs do not do."""
+    log_productivity: Floats
+    """ln of the productivity of an AI on a kind of task at its threshold."""
+    productivity_slope: Floats
+    """Exponent of that productivity in software above the threshold."""
+    thresholds: Floats
+    """Software at which AIs can do each kind of task [doublings], of shape (labs, largest number of kinds); ``inf`` for
+    never, and beyond the number of kinds."""
 
     @property
     def pipeline(self) -> NDArray[np.bool_]:
@@ -146,8 +178,10 @@ class LabArrays(ParameterColumns):
 def supports(scenario: Scenario) -> str:
     """Return a sentence on why the fluid engine cannot run a scenario; empty if it can.
 
-    The engine cannot run whole papers, which have no mean flow. Like the World, it refuses jobs that do not fit the
-    cluster or never end, and a target that is reached on day 0. It also refuses files that cannot be read.
+    The engine cannot run papers that humans or AIs finish after equal times, because these have no mean flow. That is
+    the timing ``whole``, and ``pooled`` if there are humans. It has no nights and weekends. Like the World, it refuses
+    a lab in which a kind of task is done by neither humans nor AIs. It also refuses jobs that do not fit the cluster or
+    never end, a target that is reached on day 0, and files that cannot be read.
     """
     if reason := _unsupported(scenario):
         return reason
@@ -171,18 +205,36 @@ def _unsupported(scenario: Scenario) -> str:
             f"policy__name = '{scenario.policy.name}' is not possible with the fluid engine, because it divides the "
             "GPUs during the run; allowed: 'fixed'. Change it, or use the World"
         )
-    if not scenario.is_automated:
-        return (
-            "humans and tasks that AIs learn are not possible with the fluid engine yet; allowed: humans__initial = 0 "
-            "and automation__last_threshold of at most 0. Change them, or use the World"
-        )
+    if reason := _unsupported_humans(scenario):
+        return reason
     capacities = _PoolCapacities(scenario)
     try:
+        check_tasks_can_be_done(scenario)
         check_researcher_target(scenario)
         check_jobs_fit(scenario, capacities)
         check_jobs_end(scenario, capacities)
     except ScenarioError as error:
         return str(error)
+    return ""
+
+
+def _unsupported_humans(scenario: Scenario) -> str:
+    """Return why the engine cannot simulate the humans of a scenario; empty if it can, or if there are none."""
+    humans = scenario.humans
+    if humans.initial == 0:
+        return ""
+    if scenario.researcher.timing == "pooled":
+        return (
+            "researcher__timing = 'pooled' with humans__initial above 0 is not possible with the fluid engine, because "
+            "papers of humans then take equal times and have no mean flow; allowed: 'poisson'. Change it, or use the "
+            "World"
+        )
+    if humans.working_share < 1:
+        return (
+            f"humans__hours_per_day = {humans.hours_per_day:g} and humans__days_per_week = {humans.days_per_week} are "
+            "not possible with the fluid engine, because its mean flow has no nights and weekends; allowed: 24 and 7. "
+            "Change them, or use the World"
+        )
     return ""
 
 
@@ -200,7 +252,8 @@ def lab_arrays(scenarios: Sequence[Scenario]) -> LabArrays:
     rows = [_lab_columns(scenario) for scenario in scenarios]
     goals, speedups = _deployments([(each, measured(each)) for each in scenarios])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return LabArrays(**columns, goals=goals, speedups=speedups)
+    thresholds = _thresholds(scenarios)
+    return LabArrays(**columns, goals=goals, speedups=speedups, thresholds=thresholds)
 
 
 def _lab_columns(scenario: Scenario) -> dict[str, Any]:
@@ -209,6 +262,7 @@ def _lab_columns(scenario: Scenario) -> dict[str, Any]:
         _law_columns(scenario)
         | _researcher_columns(scenario)
         | _cluster_columns(scenario)
+        | _task_columns(scenario)
         | {
             "attention": scenario.kernels.attention_share,
             "candidates": candidates_per_day(scenario.kernels, scenario.reference_team.researchers),
@@ -279,6 +333,31 @@ def _cluster_columns(scenario: Scenario) -> dict[str, Any]:
         "checkpoint_cost": cluster.checkpoint_seconds / 86_400,
         "restart": cluster.restart_hours / 24,
     }
+
+
+def _task_columns(scenario: Scenario) -> dict[str, Any]:
+    humans, automation = scenario.humans, scenario.automation
+    return {
+        "humans": float(humans.initial),
+        "human_growth": math.log2(humans.growth_per_year) / DAYS_PER_YEAR,
+        "human_papers_per_day": humans.papers_per_day,
+        "papers_in_progress": humans.papers_in_progress,
+        "supervision": humans.supervision,
+        "kinds": automation.kinds,
+        "in_series": automation.combination == "series",
+        "rho": automation.rho_of_tasks,
+        "reallocation": automation.reallocation,
+        "log_productivity": math.log(automation.ai_productivity),
+        "productivity_slope": automation.productivity_slope,
+    }
+
+
+def _thresholds(scenarios: Sequence[Scenario]) -> Floats:
+    """Return the thresholds of the tasks of each scenario, ``inf`` beyond the number of kinds."""
+    found = np.full((len(scenarios), max(each.automation.kinds for each in scenarios)), np.inf)
+    for row, scenario in enumerate(scenarios):
+        found[row, : scenario.automation.kinds] = scenario.automation.thresholds()
+    return found
 
 
 class _PoolCapacities:

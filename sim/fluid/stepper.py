@@ -1,10 +1,14 @@
 """Advance the fluid engine from event to event, and between events by small fractions of a doubling.
 
 The events are those of World: doublings, gains that start a generation, ends of training runs, faster kernels, the
-limit and the horizon. Between events, papers flow at their mean rate (sim.fluid.flow). A step ends when software has
-grown by a small fraction of a doubling, or a small share of the researchers has changed its phase. If only
-thinking takes time, a step leads to the next event and is exact. The results of a scenario do not depend on the others
-that are stepped with it.
+limit and the horizon. AIs learn tasks when software is deployed, so that thresholds are crossed at events only. Between
+events, papers flow at their mean rate (sim.fluid.flow, sim.fluid.paper_line). A step ends after a small fraction of a
+doubling of software or humans, or when a small share of the researchers has changed its phase. If
+only thinking takes time, a step leads to the next event and is exact. The results of a scenario do not depend on the
+others that are stepped with it.
+
+The papers of humans in a step are integrated by Simpson's rule, so that the error for a growing number of humans falls
+with the fourth power of ``steps_per_doubling``.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ from sim.fluid.flow import (
     share_not_duplicate,
 )
 from sim.fluid.lab_arrays import Floats, LabArrays, ParameterColumns
+from sim.fluid.paper_line import LineFlow, humans_on, is_complete, line_flow
 from sim.growth import effort_between
 from sim.software import LEVEL_TOLERANCE
 
@@ -69,6 +74,9 @@ class State(ParameterColumns):
     papers_since: Floats
     """Papers since the last doubling."""
     active_researchers: Floats
+    """Number of AIs that do research on their own; 0 until AIs can do all tasks."""
+    assistants: Floats
+    """Number of AIs that help humans, because they cannot do all tasks yet."""
     researchers: Floats
     """Number of researchers, inactive ones included."""
     thinking: Floats
@@ -107,7 +115,7 @@ class State(ParameterColumns):
     experiment_days: Floats
     """Time of queueing and running [researcher-days]."""
     queue_days: Floats
-    """Time of queueing [researcher-days]."""
+    """Time of queueing [researcher-days], and of the queueing of humans' papers [days]."""
     paused_days: Floats
     """Time of inactive researchers [researcher-days]."""
     inference_gpu_days: Floats
@@ -128,6 +136,17 @@ class Gpus(NamedTuple):
     """GPUs for experiments that kernel candidates hold."""
 
 
+class LineStep(NamedTuple):
+    """Papers of humans, and of the AIs that help them, in a step."""
+
+    papers: Floats
+    """Number of papers."""
+    waited: Floats
+    """Time that their experiments waited for GPUs [days]."""
+    last: Floats
+    """Papers per day at the end of the step."""
+
+
 class Step(NamedTuple):
     """A trial step. It is accepted in labs in which it does not pass the next event."""
 
@@ -144,11 +163,18 @@ class Step(NamedTuple):
     after: Phases
     """Researchers in each phase after the step."""
     moved: FlowStep
-    """Papers that completed each phase."""
+    """Papers of AI researchers that completed each phase."""
+    line: LineStep
+    """Papers of humans."""
     rates: Rates
     each: Experiments
     """Mean experiment."""
     gpus: Gpus
+
+    @property
+    def papers(self) -> Floats:
+        """Papers published in the step."""
+        return self.moved.written + self.line.papers
 
 
 StepCallback = Callable[[LabArrays, State], None]
@@ -179,6 +205,9 @@ def run_labs(labs: LabArrays, steps_per_doubling: int, on_step: StepCallback | N
 
 
 def _initial_state(labs: LabArrays) -> State:
+    none = np.zeros(len(labs.r))
+    complete = is_complete(labs, none)
+    researchers = np.where(complete, labs.initial, none)
     zeros = {field.name: np.zeros(len(labs.r)) for field in fields(State)}
     whole = {name: np.zeros(len(labs.r), dtype=np.int64) for name in ("ending", "doublings", "kernels")}
     return State(
@@ -186,10 +215,11 @@ def _initial_state(labs: LabArrays) -> State:
         | whole
         | {
             "row": np.arange(len(labs.r)),
-            "active_researchers": labs.initial.copy(),
-            "researchers": labs.initial.copy(),
-            "thinking": labs.initial.copy(),
-            "new": share_not_duplicate(labs.initial, labs.questions),
+            "active_researchers": researchers.copy(),
+            "assistants": np.where(complete, none, labs.initial),
+            "researchers": researchers.copy(),
+            "thinking": researchers.copy(),
+            "new": _share_not_duplicate(labs, none, researchers),
             "left": np.full(len(labs.r), np.inf),
             "run_gpus": labs.training_gpus.copy(),
             "work_rate": np.ones(len(labs.r)),
@@ -216,10 +246,22 @@ def phases_of(state: State) -> Phases:
     return Phases(state.thinking, state.experimenting, state.writing)
 
 
-def rates_of(labs: LabArrays, state: State, each: Experiments, gpus: Gpus) -> Rates:
-    """Return the mean durations of the phases, and the limits on them."""
+def line_of(
+    labs: LabArrays, state: State, each: Experiments, gpus: Gpus, phases: Phases, days: Floats | float = 0.0
+) -> LineFlow:
+    """Return the present papers of humans, and of the AIs that help them; or those after some days."""
+    if not labs.humans.any():
+        none = np.zeros(len(state.row))
+        return LineFlow(none, none, none)
+    others = phases.experimenting
+    return line_flow(labs, state.day + days, state.assistants, state.deployed, each, gpus.experiment, others)
+
+
+def rates_of(labs: LabArrays, state: State, each: Experiments, gpus: Gpus, line: LineFlow) -> Rates:
+    """Return the mean durations of the phases, and the limits on them. Experiments of humans take their GPUs first."""
     active = np.where(state.researchers > 0, state.active_researchers / np.maximum(state.researchers, MIN_RATE), 0.0)
     most = np.where(labs.cost > 0, gpus.experiment / np.maximum(each.gpu_days, MIN_RATE), EFFECTIVELY_INFINITE)
+    most = np.maximum(0.0, most - line.papers)
     pace = np.where(_is_searching_kernels(labs, state), labs.pace, 1.0)
     return Rates(active, labs.think / pace, each.days, labs.write / pace, most)
 
@@ -240,31 +282,89 @@ def _try_step(labs: LabArrays, state: State, steps_per_doubling: int) -> Step:
     """Try a step to the next event, or as long as the flow stays nearly constant."""
     gpus, before = gpus_of(labs, state), phases_of(state)
     first = experiments(labs, state.discovered, state.work_rate)
-    rates = rates_of(labs, state, first, gpus)
+    line = line_of(labs, state, first, gpus, before)
+    rates = rates_of(labs, state, first, gpus, line)
     now = phase_rates(rates, before)
+    published = now.written + line.papers
     level = _next_event_level(labs, state)
     part = np.where(labs.pipeline, np.minimum(level, state.discovered + 1 / steps_per_doubling), level)
-    log2_weight = _log2_weight(labs, state, rates, first, gpus, before)
+    log2_weight = _log2_weight(labs, state, rates, first, gpus, before, line)
     goal = np.exp2(labs.log2_initial_effort + effort_between(state.effort, labs.effort(part)) - log2_weight)
     change = np.maximum(np.abs(now.thought - now.run), np.abs(now.run - now.written))
     change = np.maximum(change, np.abs(now.written - now.thought))
     lasting = np.where(change > 0, state.researchers / np.maximum(steps_per_doubling * change, MIN_RATE), np.inf)
-    ahead = np.minimum(goal / np.maximum(now.written, MIN_RATE), lasting)
-    ends = (ahead, labs.horizon - state.day, state.left, _kernel_days(labs, state, gpus), state.at_most)
+    ahead = np.minimum(goal / np.maximum(published, MIN_RATE), lasting)
+    hiring = np.where(growing_humans(labs), 1 / np.maximum(steps_per_doubling * labs.human_growth, MIN_RATE), np.inf)
+    ends = (ahead, labs.horizon - state.day, state.left, _kernel_days(labs, state, gpus), state.at_most, hiring)
     days = reduce(np.minimum, ends)
-    middle = _software_after(labs, state, np.minimum(now.written * days, goal) / 2, log2_weight)[1]
+    middle = _software_after(labs, state, np.minimum(published * days, goal) / 2, log2_weight)[1]
     each = experiments(labs, middle, state.work_rate)
-    rates = rates_of(labs, state, each, gpus)
+    half = _phases_within(labs, rates, before, days / 2)
+    halfway = line_of(labs, state, each, gpus, half, days / 2)
+    rates = rates_of(labs, state, each, gpus, halfway)
     after, moved = advance(rates, before, days)
-    mean = (log2_weight + _log2_weight(labs, state, rates, each, gpus, after)) / 2
+    mean = (log2_weight + _log2_weight(labs, state, rates, each, gpus, after, halfway)) / 2
+    line_step = LineStep(*([np.zeros_like(days)] * 3))
+    if labs.humans.any():
+        reached = _software_after(labs, state, np.minimum(published * days, goal), log2_weight)[1]
+        last = experiments(labs, reached, state.work_rate)
+        at_end = line_of(labs, state, last, gpus, after, days)
+        rates_at_end = rates_of(labs, state, last, gpus, at_end)
+        weights = (
+            log2_weight,
+            _log2_weight(labs, state, rates, each, gpus, half, halfway),
+            _log2_weight(labs, state, rates_at_end, last, gpus, after, at_end),
+        )
+        line_step, mean = _line_step(labs, days, (line, halfway, at_end), weights, moved.written, mean)
     goal, log2_weight = goal * np.exp2(log2_weight - mean), mean
-    fits = moved.written <= goal * (1 + np.where(part < level, COARSE_PAPER_TOLERANCE, PAPER_TOLERANCE))
+    papers = moved.written + line_step.papers
+    fits = papers <= goal * (1 + np.where(part < level, COARSE_PAPER_TOLERANCE, PAPER_TOLERANCE))
     back = np.maximum(
-        days - (moved.written - goal) / np.maximum(phase_rates(rates, after).written, MIN_RATE),
-        days * goal / np.maximum(moved.written, MIN_RATE) / 2,
+        days - (papers - goal) / np.maximum(phase_rates(rates, after).written + line_step.last, MIN_RATE),
+        days * goal / np.maximum(papers, MIN_RATE) / 2,
     )
     state.at_most = np.where(fits, np.inf, back)
-    return Step(days, fits, level, log2_weight, before, after, moved, rates, each, gpus)
+    return Step(days, fits, level, log2_weight, before, after, moved, line_step, rates, each, gpus)
+
+
+def _phases_within(labs: LabArrays, rates: Rates, before: Phases, days: Floats) -> Phases:
+    """Return the phases within a step, on which the papers of humans depend if there are AI researchers, too."""
+    both = (labs.humans > 0) & (before.thinking + before.experimenting + before.writing > 0)
+    return advance(rates, before, days)[0] if both.any() else before
+
+
+def _line_step(
+    labs: LabArrays,
+    days: Floats,
+    flows: tuple[LineFlow, LineFlow, LineFlow],
+    log2_weights: tuple[Floats, Floats, Floats],
+    written: Floats,
+    log2_weight: Floats,
+) -> tuple[LineStep, Floats]:
+    """Return the papers of humans in a step, and log2 of the effective papers per paper of all researchers.
+
+    Arguments
+    ---------
+    labs, days
+        The labs, and the duration of the step.
+    flows, log2_weights
+        Papers of humans, and log2 of the effective papers per paper, at the start, the middle and the end.
+    written, log2_weight
+        Papers of AI researchers in the step, and log2 of the effective papers per such paper.
+    """
+    papers = days * _simpson(*(flow.papers for flow in flows))
+    weights = [np.exp2(each) for each in log2_weights]
+    counted = days * _simpson(*(flow.papers * weight for flow, weight in zip(flows, weights, strict=True)))
+    both, total = counted + written * np.exp2(log2_weight), papers + written
+    there = (labs.humans > 0) & (papers > 0)
+    mean = np.log2(np.where(there, both, 1.0) / np.where(there, total, 1.0))
+    waited = days * _simpson(*(flow.waiting for flow in flows))
+    return LineStep(papers, waited, flows[-1].papers), np.where(there, mean, log2_weight)
+
+
+def _simpson(first: Floats, middle: Floats, last: Floats) -> Floats:
+    """Return the mean of a function by Simpson's rule; exact for a constant."""
+    return middle + (first - 2 * middle + last) / 6
 
 
 def _next_event_level(labs: LabArrays, state: State) -> Floats:
@@ -274,22 +374,24 @@ def _next_event_level(labs: LabArrays, state: State) -> Floats:
     return np.minimum(level, labs.limit - 1)
 
 
-def _log2_weight(labs: LabArrays, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases) -> Floats:
+def _log2_weight(
+    labs: LabArrays, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases, line: LineFlow
+) -> Floats:
     """Return log2 of the effective papers per paper, from the parallelization penalty and the duplicates."""
     counted = state.new + labs.duplicate_weight * (1 - state.new)
-    team = doing_research(labs, state, rates, each, gpus, phases)
+    team = doing_research(labs, state, rates, each, gpus, phases, line)
     return (labs.p - 1) * np.log2(np.maximum(team, 1.0)) + np.log2(counted)
 
 
 def doing_research(
-    labs: LabArrays, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases
+    labs: LabArrays, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases, line: LineFlow
 ) -> Floats:
-    """Return the number of researchers that the penalty counts, as sim.world.World.doing_research does."""
+    """Return the number of researchers that the penalty counts, as sim.knowledge.LabKnowledge.doing_research does."""
     _, queued = experiment_gpus_and_queue(rates, each, gpus, phases)
     there = (phases.thinking + phases.writing) * rates.active + phases.experimenting - queued
     supply = np.where(labs.shared, np.maximum(1.0, labs.gpus - labs.standing), labs.experiment_share)
     supplied = supply / np.maximum(each.gpu_days, MIN_RATE) * (rates.think + each.days + rates.write)
-    return np.where(labs.cost > 0, np.minimum(there, supplied), state.active_researchers)
+    return np.where(labs.cost > 0, np.minimum(there, supplied), state.active_researchers) + line.at_work
 
 
 def _software_after(labs: LabArrays, state: State, papers: Floats, log2_weight: Floats) -> tuple[Floats, Floats]:
@@ -326,7 +428,7 @@ def _accept_steps(labs: LabArrays, state: State, step: Step, marks: Floats) -> N
     trained = step.fits & (step.days >= state.left)
     found = step.fits & (step.days >= _kernel_days(labs, state, step.gpus))
     stopped = step.fits & (step.days >= labs.horizon - state.day)
-    still = (step.moved.thought <= 0) & (step.moved.run <= 0) & (step.moved.written <= 0)
+    still = (step.moved.thought <= 0) & (step.moved.run <= 0) & (step.papers <= 0)
     stalled = stopped & still & ~np.isfinite(state.left)
     step = step._replace(days=np.where(stalled, 0.0, step.days))  # a stalled run ends with its last event
     _accumulate_totals(state, step, labs)
@@ -339,6 +441,9 @@ def _accept_steps(labs: LabArrays, state: State, step: Step, marks: Floats) -> N
     begun = _start_due_training(labs, state)
     _deploy_kernels(labs, state, found)
     _update_active_researchers(labs, state, trained | begun | found)
+    if growing_humans(labs).any():
+        now = _share_not_duplicate(labs, state.day, state.active_researchers)
+        state.new = np.where(growing_humans(labs), now, state.new)
     _record_endings(labs, state, stopped, stalled)
 
 
@@ -350,17 +455,21 @@ def _accumulate_totals(state: State, step: Step, labs: LabArrays) -> None:
         experiment_gpus_and_queue(step.rates, step.each, step.gpus, phases) for phases in (step.before, step.after)
     )
     active = step.rates.active
-    written = np.where(step.fits, step.moved.written, 0.0)
+    written = np.where(step.fits, step.papers, 0.0)
+    by_line = np.where(step.fits, step.line.papers, 0.0)
     state.papers = state.papers + written
     state.papers_since = state.papers_since + written
     state.duplicates = state.duplicates + written * (1 - state.new)
-    state.experiments = state.experiments + np.where(step.fits & (labs.cost > 0), step.moved.run, 0.0)
+    run = step.moved.run + step.line.papers
+    state.experiments = state.experiments + np.where(step.fits & (labs.cost > 0), run, 0.0)
     state.own_days = state.own_days + days * active * (mean.thinking + mean.writing)
     state.experiment_days = state.experiment_days + days * mean.experimenting
-    state.queue_days = state.queue_days + days * (queued + queued_then) / 2
+    waited = np.where(step.fits, step.line.waited, 0.0)
+    state.queue_days = state.queue_days + days * (queued + queued_then) / 2 + waited
     state.paused_days = state.paused_days + days * (1 - active) * (mean.thinking + mean.writing)
     state.inference_gpu_days = state.inference_gpu_days + days * step.gpus.inference
     state.experiment_gpu_days = state.experiment_gpu_days + days * ((used + used_then) / 2 + step.gpus.kernels)
+    state.experiment_gpu_days = state.experiment_gpu_days + by_line * np.where(labs.cost > 0, step.each.gpu_days, 0.0)
     state.training_gpu_days = state.training_gpu_days + days * step.gpus.training
     state.tried = state.tried + days * _candidates_per_day(labs, state, step.gpus.experiment + step.gpus.kernels)
 
@@ -369,7 +478,7 @@ def _advance_state(labs: LabArrays, state: State, step: Step) -> None:
     """Advance researchers, times and software; a level that is missed by rounding only is reached."""
     fits, days = step.fits, np.where(step.fits, step.days, 0.0)
     state.day, state.since, state.left = state.day + days, state.since + days, state.left - days
-    effort, discovered = _software_after(labs, state, step.moved.written, step.log2_weight)
+    effort, discovered = _software_after(labs, state, step.papers, step.log2_weight)
     reached = np.abs(discovered - step.level) < LEVEL_TOLERANCE
     effort = np.where(reached, labs.effort(step.level), effort)
     state.effort = np.where(fits, effort, state.effort)
@@ -455,12 +564,26 @@ def _update_active_researchers(labs: LabArrays, state: State, where: Mask) -> No
     if not where.any():
         return
     hardware = gpus_of(labs, state).inference / labs.standing * state.work_rate
-    active = labs.initial * np.exp2(state.deployed) * hardware
+    running = labs.initial * np.exp2(state.deployed) * hardware
+    complete = is_complete(labs, state.deployed)
+    active = np.where(complete, running, 0.0)
+    state.assistants = np.where(where, running - active, state.assistants)
     added = np.where(where, np.maximum(0.0, active - state.researchers), 0.0)
     state.active_researchers = np.where(where, active, state.active_researchers)
     state.thinking = state.thinking + added
     state.researchers = state.researchers + added
-    state.new = np.where(where, share_not_duplicate(active, labs.questions), state.new)
+    state.new = np.where(where, _share_not_duplicate(labs, state.day, active), state.new)
+
+
+def _share_not_duplicate(labs: LabArrays, day: Floats, researchers: Floats) -> Floats:
+    """Return the share of the papers that are not duplicates; humans have several papers in progress each."""
+    drafts = humans_on(labs, day) * labs.papers_in_progress
+    return share_not_duplicate(researchers + drafts, labs.questions)
+
+
+def growing_humans(labs: LabArrays) -> Mask:
+    """Return the labs whose number of humans grows."""
+    return np.asarray((labs.humans > 0) & (labs.human_growth > 0))
 
 
 def _record_endings(labs: LabArrays, state: State, stopped: Mask, stalled: Mask) -> None:

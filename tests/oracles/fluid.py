@@ -69,3 +69,36 @@ def end_day_variation(first_papers: float, growth: float, initial: float, doubli
     mean = sum(report.poisson_months(n, team)[0] for n, team in zip(papers, teams, strict=True))
     variance = sum(report.poisson_months(n, team)[1] for n, team in zip(papers, teams, strict=True))
     return math.sqrt(variance) / mean
+
+
+def effort_time_with_humans(levels: np.ndarray, r: float, humans: float, gain: float) -> np.ndarray:
+    """Return the times at which software reaches ``levels`` [doublings] if AIs grow each time it gains ``gain``.
+
+    h humans and AIs that double with software add up. The unit of time is E0 over the effort per day of the AIs of day
+    0, and effort is ``E0 2^(n/r)``.
+    """
+    number = math.ceil(float(levels.max()) / gain - 1e-9)
+    steps = np.arange(number + 1) * gain
+    ends = np.union1d(np.round(steps, 12), np.round(levels, 12))
+    team = humans + 2 ** (gain * np.floor(ends[:-1] / gain + 1e-9))
+    times = np.concatenate([[0.0], np.cumsum(np.diff(2 ** (ends / r)) / team)])
+    return times[np.searchsorted(ends, levels - 1e-9)]
+
+
+def days_of_growing_humans(levels: np.ndarray, r: float, p: float, growth: float, effort: float) -> np.ndarray:
+    """Return the days at which growing humans alone reach ``levels`` [doublings].
+
+    The rate of effort is ``E0 growth^(p t/365)/effort``. ``effort`` is E0 over the effort per day of the humans of day
+    0 [days].
+    """
+    speed = p * math.log(growth) / 365
+    return np.log1p(speed * effort * (2 ** (levels * p / r) - 1)) / speed
+
+
+def extrapolate(values: list[np.ndarray]) -> np.ndarray:
+    """Return the limit of values at step sizes that halve each time, if the error is a power series of the step."""
+    order = 1
+    while len(values) > 1:
+        values = [(2**order * fine - coarse) / (2**order - 1) for coarse, fine in pairwise(values)]
+        order += 1
+    return values[0]

@@ -344,3 +344,77 @@ def test_world_and_fluid_agree_on_pace_and_long_run(name):
     assert (found.ending, mean.ending) == ("doublings", "doublings")
     opposite = {frozenset({"speeding up", "slowing down"})}
     assert frozenset({found.pace.name, mean.pace.name}) not in opposite
+
+
+# --- humans and tasks ------------------------------------------------------------------------------------
+
+ROAD = LAB.replace(
+    humans__initial=50,
+    humans__growth_per_year=1.02,
+    automation__kinds=5,
+    automation__first_threshold=1.0,
+    automation__last_threshold=4.0,
+    growth__first_doubling_days=1.0,
+    training__first_run_days=0.1,
+)
+"""AIs come to do all tasks, and the number of humans grows by 2% a year."""
+CONSTANT = {"humans__growth_per_year": 1.0}
+HELD = {"automation__never_share": 0.4, "growth__r": 1.4}
+"""AIs never do 40% of the tasks."""
+EXPECTED = {
+    "all tasks, r > 1": ({"growth__r": 2.5, **CHEAP}, "singular", "researchers"),
+    "all tasks, constant humans": ({"growth__r": 0.7, **CONSTANT, **CHEAP}, "fizzle", "researchers"),
+    "all tasks, growing humans": (
+        {"growth__r": 0.7, "researcher__experiment_gpu_days": 0.0, **NO_TRAINING},
+        "exponential",
+        "humans",
+    ),
+    "all tasks, growing humans, few GPUs": (
+        {"growth__r": 1.2, "researcher__experiment_scaling": 0.6},
+        "fizzle",
+        "experiments",
+    ),
+    "held, growing humans": (HELD | CHEAP, "exponential", "humans"),
+    "held, growing humans, few GPUs": (
+        HELD | {"researcher__experiment_scaling": 0.6, "cluster__gpus": 256},
+        "fizzle",
+        "experiments",
+    ),
+    "held, constant humans": (HELD | CONSTANT, "fizzle", "humans"),
+    "held by supervision": (
+        HELD | CONSTANT | {"automation__combination": "ces", "automation__rho": 0.5, "humans__supervision": 0.2},
+        "fizzle",
+        "humans",
+    ),
+    "no better software is deployed": (
+        {"training__speedup_exponent": 1.0, "growth__r": 1.4, **CONSTANT},
+        "fizzle",
+        "humans",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("changes", "kind", "bound_by"), EXPECTED.values(), ids=EXPECTED)
+def test_long_run_with_humans_equals_a_long_fluid_run(changes, kind, bound_by):
+    scenario = ROAD.replace(**changes)
+    found = long_run(scenario)
+    assert (found.kind, found.bound_by) == (kind, bound_by)
+    ((ratio, _),) = last_ratios([scenario])
+    assert ratio == pytest.approx(found.ratio, rel=0.03)
+
+
+def test_long_run_of_tasks_that_replace_those_that_ais_never_do_is_undecided():
+    scenario = ROAD.replace(**HELD, **CHEAP, automation__combination="ces", automation__rho=0.5)
+    assert long_run(scenario).kind == "undecided"
+    assert long_run(scenario.replace(automation__rho=-0.5)).kind == "exponential"
+
+
+def test_long_run_of_growing_humans_whose_duplicates_count_nothing_is_undecided():
+    assert long_run(ROAD.replace(**HELD, **NO_DUPLICATES)).kind == "undecided"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_long_run_with_humans_towards_a_limit_is_a_fizzle(share):
+    found = long_run(ROAD.replace(automation__never_share=share, growth__limit_doublings=16.0))
+    assert (found.kind, found.bound_by, found.ratio) == ("fizzle", "limit", None)

@@ -16,6 +16,22 @@ REFUSED = {
     ),
     "target of day 0": ({"run__stop_at_researchers": 9.0}, "run__stop_at_researchers = 9 is reached by the 256"),
     "training run": ({"training__gpus": 5000}, "training__gpus = 5000 GPUs, but a job for training can have at most"),
+    "pooled papers of humans": (
+        {"researcher__timing": "pooled", "humans__initial": 5},
+        "researcher__timing = 'pooled' with humans__initial above 0 is not possible with the fluid engine, because",
+    ),
+    "nights": (
+        {"humans__hours_per_day": 8.0, "humans__initial": 5},
+        "humans__hours_per_day = 8 and humans__days_per_week = 7 are not possible with the fluid engine, because its",
+    ),
+    "weekends": (
+        {"humans__days_per_week": 5, "humans__initial": 5},
+        "humans__hours_per_day = 24 and humans__days_per_week = 5 are not possible with the fluid engine, because its",
+    ),
+    "a task without humans and AIs": (
+        {"automation__last_threshold": 1.0},
+        "humans__initial = 0 leaves the tasks undone that AIs cannot do on day 0, so that no paper is ever written",
+    ),
     "failures": (
         {"cluster__gpu_hours_between_failures": 0.001},
         "cluster__gpu_hours_between_failures = 0.001 GPU-hours makes the first training run",
