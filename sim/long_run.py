@@ -307,7 +307,9 @@ def _build_result(
             output=exponents.output + exponents.penalty * (exponents.researchers - exponents.experiments)
         )
         free = team._replace(experiments=math.inf)
-        sentence += f" Until experiments fill their GPUs, {_format_formula(scenario, free)} = {free.returns:.3f} holds."
+        if math.isfinite(free.returns):
+            formula = _format_formula(scenario, free)
+            sentence += f" Until experiments fill their GPUs, {formula} = {free.returns:.3f} holds."
     return LongRun(kind, ratio, exponents.returns, bound_by or exponents.bound_by, sentence)
 
 

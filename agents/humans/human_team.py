@@ -64,10 +64,15 @@ class HumanTeam:
 
     def hire(self) -> None:
         """Hire as many as the schedule says, and set a timer for the next one."""
+        is_first = not self.humans
         for number in range(self.size + 1, self.scheduled(self._ports.time.now) + 1):
             identity = AgentId(self._lab, "human", number)
             self.humans.append(self._class(self._model, identity, self._ports, self._line))
-        self._line.set_size(math.ceil(self.size * self._ports.settings.humans.papers_in_progress))
+        drafts = math.ceil(self.size * self._ports.settings.humans.papers_in_progress)
+        if is_first:
+            self._line.start(drafts, self.size)
+        else:
+            self._line.set_size(drafts)
         self._schedule()
 
     def scheduled(self, day: float) -> int:

@@ -99,6 +99,19 @@ class PaperLine:
         """Number of drafts that wait for a human."""
         return sum(len(queue) for queue in self.waiting.values())
 
+    def start(self, drafts: int, humans: int) -> None:
+        """Keep this number of drafts in progress from day 0 on, of which one for each human is at work already.
+
+        These are spread evenly over the tasks, so that the first papers come at the usual pace.
+        """
+        for place in range(min(drafts, humans)):
+            draft = Draft(self.knowledge.literature.latest)
+            draft.kind = int((place + 0.5) / humans * self.division.kinds)
+            draft.is_past_experiment = draft.kind >= self._tasks_before_experiment()
+            self.drafts += 1
+            self._begin_task(draft)
+        self.set_size(drafts)
+
     def set_size(self, drafts: int) -> None:
         """Keep this number of drafts in progress from now on. Further ones are finished and not replaced."""
         self.size = drafts

@@ -19,6 +19,17 @@ def test_one_human_writes_one_paper_a_day():
     assert team.line.drafts == 3
 
 
+def test_first_papers_come_at_the_usual_pace():
+    team = SmallHumanTeam([by_human(0.25)] * 4, humans=4)
+    team.line.start(8, 4)
+    team.check_drafts()
+    assert sorted(human.draft.kind for human in team.humans) == [0, 1, 2, 3]
+    team.advance(0.25)
+    assert team.papers == 1
+    team.advance(2.0)
+    assert (team.papers, team.line.drafts) == (9, 8)
+
+
 def test_human_finishes_a_paper_before_the_next_one_is_begun():
     team = SmallHumanTeam([by_human(0.5), by_human(0.5)], writing_share=0.5, experiment_gpu_days=0.0)
     team.line.set_size(2)
