@@ -3,7 +3,7 @@
 Output Y, labour L and compute K are relative to a reference point at which all three are 1:
 ``Y = (alpha K^rho + (1 - alpha) L^rho)^(1/rho)`` (Arrow, Chenery, Minhas and Solow 1961). alpha is the share of compute
 at that point. rho = 1 is perfect substitution, rho = 0 is Cobb-Douglas, ``K^alpha L^(1 - alpha)``, and rho = -inf is
-Leontief, ``min(K, L)``.
+Leontief, ``min(K, L)``. The form with more than two inputs is :func:`log_mean`.
 
 All functions are pure and take logarithms. An argument of type ``Numbers`` is a float or an array.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
+from scipy.optimize import brentq, least_squares
 
 Numbers = Any
 """A float or a NumPy array of floats."""
@@ -25,6 +25,8 @@ MIN_RHO: Final = -1e3
 """Limits of rho in a fit: beyond them data cannot distinguish rho from 1 or from -inf."""
 _COBB_DOUGLAS: Final = 1e-7
 """Absolute value of rho below which the Cobb-Douglas limit is the more exact formula."""
+_GEOMETRIC_MEAN: Final = 1e-14
+"""Absolute value of rho below which a power mean equals the geometric mean to rounding."""
 _START_RHOS: Final = (0.4, -0.5, -3.0, -12.0, -50.0)
 _MAX_EVALUATIONS: Final = 200
 _FIT_TOLERANCE: Final = 1e-14
@@ -59,6 +61,37 @@ def max_output_gain(alpha: float, rho: float) -> float:
     return float(alpha ** (1 / rho))
 
 
+def from_max_gains(labour_gain: float, compute_gain: float) -> tuple[float, float]:
+    """Return rho and alpha of the CES that gains ``labour_gain`` by unlimited labour and ``compute_gain`` by compute.
+
+    Both gains are relative to the reference point, above 1, with the other input constant. As the gains are
+    ``alpha^(1/rho)`` and ``(1 - alpha)^(1/rho)``, rho solves ``labour_gain^rho + compute_gain^rho = 1``. Raises
+    ValueError for a gain of 1 or less. Source: AI Futures Model, 2025, whose gains are 15 and 1000.
+    """
+    for name, gain in (("labour_gain", labour_gain), ("compute_gain", compute_gain)):
+        if not 1 < gain < math.inf:
+            raise ValueError(
+                f"{name} = {gain:g} has no rho; allowed: above 1, finite. Use output at an unlimited input"
+            )
+    logs = math.log(labour_gain), math.log(compute_gain)
+    # At rho = -ln 2/(log of a gain) the power of that gain is a half, so that the root lies between these two values.
+    low, high = -math.log(2) / min(logs), -math.log(2) / max(logs)
+    if low == high:
+        return low, 0.5
+    rho = float(brentq(lambda x: math.exp(x * logs[0]) + math.exp(x * logs[1]) - 1, low, high, xtol=1e-15, rtol=1e-14))
+    return rho, math.exp(rho * logs[0])
+
+
+def exponent_from_loss(alpha: float, rho: float, reduction: float, loss: float) -> float:
+    """Return the exponent zeta of compute, ``K = C^zeta``, that gives a known loss of output.
+
+    Output falls to ``1/loss`` when C falls to ``1/reduction`` and labour stays. rho is below 0:
+    ``zeta = ln(1 + (loss^-rho - 1)/alpha)/(-rho ln reduction)``. Source: AI Futures Model, 2025, with 2.8 times less
+    output at 10 times less compute.
+    """
+    return math.log1p(math.expm1(-rho * math.log(loss)) / alpha) / (-rho * math.log(reduction))
+
+
 def log_output(log_labour: Numbers, log_compute: Numbers, alpha: float, rho: float) -> Numbers:
     """Return ln Y of a CES. ``alpha``, strictly between 0 and 1, is the share of compute at the reference point."""
     if rho == -math.inf:
@@ -66,6 +99,39 @@ def log_output(log_labour: Numbers, log_compute: Numbers, alpha: float, rho: flo
     if abs(rho) < _COBB_DOUGLAS:
         return alpha * log_compute + (1 - alpha) * log_labour
     return np.logaddexp(math.log(alpha) + rho * log_compute, math.log1p(-alpha) + rho * log_labour) / rho
+
+
+def log_mean(log_levels: Numbers, shares: Numbers, rho: Numbers) -> Numbers:
+    """Return ln of the CES of many inputs, ``M = (sum_i b_i y_i^rho)^(1/rho)``: the power mean of their levels.
+
+    The inputs are along the last axis. Their shares b are 0 or more and sum to 1. A level is an input relative to its
+    own reference point. A level of 0 is ``-inf`` and an unlimited one ``inf``. rho, at most 1, has the shape of the
+    other axes. Two inputs give the same as :func:`log_output`.
+
+    Levels are taken relative to the one that counts most, so that no rho over- or underflows. Near rho = 0 the sum is
+    ``log1p(sum_i b_i expm1(rho ln y_i))``, which loses no digits.
+    """
+    levels, shares = np.broadcast_arrays(np.asarray(log_levels, dtype=float), np.asarray(shares, dtype=float))
+    rho = np.asarray(rho, dtype=float)
+    used = shares > 0
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
+        lowest = np.min(np.where(used, levels, np.inf), axis=-1)
+        highest = np.max(np.where(used, levels, -np.inf), axis=-1)
+        geometric = np.where(used, shares * levels, 0.0).sum(axis=-1)
+        reference = np.where(rho > 0, highest, lowest)
+        finite = np.isfinite(reference)
+        # An infinite reference decides the result alone, so that any other value may take its place.
+        differences = levels - np.where(finite, reference, 0.0)[..., None]
+        powers = np.where(used, np.minimum(rho[..., None] * differences, 0.0), 0.0)
+        below_one = np.where(used, shares * np.expm1(powers), 0.0).sum(axis=-1)
+        total = np.where(used, shares * np.exp(powers), 0.0).sum(axis=-1)
+        log_sum = np.where(below_one > -0.5, np.log1p(below_one), np.log(total))
+        result = np.where(finite, reference + log_sum / rho, reference)
+        # Levels of 0 and of inf together have no geometric mean: the limit from below rho = 0 is 0.
+        geometric = np.where(np.isneginf(lowest), -np.inf, geometric)
+    result = np.where(np.abs(rho) < _GEOMETRIC_MEAN, geometric, result)
+    result = np.where(np.isneginf(rho), lowest, result)
+    return result[()]
 
 
 class CesFit(NamedTuple):

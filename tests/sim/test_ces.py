@@ -42,6 +42,65 @@ def test_log_output_approaches_its_limits():
     assert ces.log_output(*inputs, 0.4, -1e6) == pytest.approx(ces.log_output(*inputs, 0.4, -math.inf), abs=1e-5)
 
 
+@pytest.mark.parametrize("rho", [1.0, 0.3, 1e-3, 0.0, -1e-3, -0.5, -4.0, -80.0, -1e9, -math.inf])
+def test_log_mean_of_two_inputs_equals_log_output(rho):
+    labour, compute = np.array([-1.0, 0.3, 2.0, 500.0]), np.array([0.5, -0.2, 1.5, -500.0])
+    found = ces.log_mean(np.stack([compute, labour], axis=-1), [0.3, 0.7], np.full(4, rho))
+    assert found == pytest.approx(ces.log_output(labour, compute, 0.3, rho), rel=1e-12, abs=1e-9)
+
+
+@pytest.mark.parametrize("rho", [0.8, 0.3, -0.5, -4.0])
+def test_log_mean_of_many_inputs_equals_the_textbook_formula(rho):
+    levels, shares = np.array([0.5, 1.7, 3.0, 0.2]), np.array([0.1, 0.4, 0.2, 0.3])
+    exact = (shares @ levels**rho) ** (1 / rho)
+    assert ces.log_mean(np.log(levels), shares, rho) == pytest.approx(math.log(exact), rel=1e-12)
+
+
+def test_log_mean_keeps_its_digits_near_rho_0():
+    levels, shares = np.array([-3.0, 0.0, 5.0]), np.array([0.2, 0.5, 0.3])
+    mean = shares @ levels
+    half_variance = (shares @ levels**2 - mean**2) / 2
+    for rho in (1e-6, 1e-9, 1e-12):
+        for sign in (-1, 1):
+            found = ces.log_mean(levels, shares, sign * rho)
+            assert found - mean == pytest.approx(sign * rho * half_variance, rel=1e-4, abs=1e-15)
+
+
+def test_log_mean_of_absent_and_unlimited_inputs():
+    half = [0.5, 0.5]
+    assert ces.log_mean([-math.inf, 0.0], half, np.array([-1.0, 0.0, -math.inf])).tolist() == [-math.inf] * 3
+    assert ces.log_mean([-math.inf, 0.0], half, 0.5) == pytest.approx(2 * math.log(0.5))
+    assert ces.log_mean([math.inf, 0.0], half, np.array([0.0, 0.5, 1.0])).tolist() == [math.inf] * 3
+    assert ces.log_mean([math.inf, 0.0], half, np.array([-1.0, -math.inf])) == pytest.approx([math.log(2), 0])
+    assert ces.log_mean([-math.inf, math.inf], half, np.array([-1.0, 0.0, 1.0])).tolist() == [
+        -math.inf,
+        -math.inf,
+        math.inf,
+    ]
+    assert ces.log_mean([-math.inf, 2.0, math.inf], [0.0, 1.0, 0.0], np.array([-1.0, 0.0, 1.0])).tolist() == [2.0] * 3
+
+
+def test_p17_1_rho_from_the_gains_of_unlimited_labour_and_compute():
+    rho, alpha = ces.from_max_gains(15.0, 1000.0)
+    assert rho == pytest.approx(-0.155, abs=5e-5)
+    assert alpha == pytest.approx(0.6572, abs=5e-5)
+    assert 15.0**rho + 1000.0**rho == pytest.approx(1, rel=1e-14)
+    assert ces.max_output_gain(alpha, rho) == pytest.approx(15, rel=1e-9)
+    assert ces.max_output_gain(1 - alpha, rho) == pytest.approx(1000, rel=1e-9)
+    assert ces.from_max_gains(4.0, 4.0) == pytest.approx((-0.5, 0.5))
+    for gains in ((1.0, 5.0), (5.0, 0.5), (math.inf, 5.0)):
+        with pytest.raises(ValueError, match="has no rho; allowed: above 1"):
+            ces.from_max_gains(*gains)
+
+
+def test_p17_2_exponent_of_compute_from_the_loss_of_output():
+    rho, alpha = ces.from_max_gains(15.0, 1000.0)
+    zeta = ces.exponent_from_loss(alpha, rho, reduction=10.0, loss=2.8)
+    assert zeta == pytest.approx(0.6548, abs=5e-5)
+    left = math.exp(ces.log_output(0.0, -zeta * math.log(10), alpha, rho))
+    assert 1 / left == pytest.approx(2.8, rel=1e-12)
+
+
 def test_rho_from_sigma_is_the_inverse_of_substitution():
     for sigma in (0.05, 1.0, oracle.WHITFILL_WU["raw compute"]):
         assert ces.sigma_from_rho(ces.rho_from_sigma(sigma)) == pytest.approx(sigma)
