@@ -247,3 +247,55 @@ class AdaptivePolicyParams(
 
 PolicyParams = FixedPolicyParams | AdaptivePolicyParams
 """Parameters of the lab's policy; `name` selects the class."""
+
+
+class HumansParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Parameters of the human researchers, who need no GPUs to think."""
+
+    initial: Annotated[int, Interval(ge=0, le=1_000_000_000), "people"] = 0
+    """Human researchers on day 0. Source: 0 is the report's toy model, in which all research is automated; the AI
+    Futures Model counts 1488 in the leading lab in 2025."""
+    growth_per_year: Annotated[float, Interval(ge=0.01, le=100), "times per year"] = 1.8
+    """Factor by which their number grows in 365 days. Source: the inputs of the AI Futures Model, 1.80 for the leading
+    lab from 2021 to 2028."""
+    papers_per_month: Annotated[float, Interval(ge=1e-6, le=1e6), "papers per month"] = 1.0
+    """Papers that a human writes without AIs and without waiting for experiments, nights and weekends included.
+    Source: the report's toy model, 1."""
+    hours_per_day: Annotated[float, Interval(ge=0.1, le=24), "hours per day"] = 24.0
+    """Working hours of a working day. They set when humans work, not how many papers they write. 24: around the clock.
+    Source: our choice; the equations have no nights."""
+    days_per_week: Annotated[int, Interval(ge=1, le=7), "days per week"] = 7
+    """Working days at the start of each week of seven days from day 0. 7: no weekends. Source: as `hours_per_day`."""
+    supervision_time_change: Annotated[float, Interval(ge=-0.9, le=10), "share"] = 0.0
+    """Change of the time that a task takes a human who supervises an AI on it. Above 0 the supervision costs more than
+    it saves. Source: our choice; METR's trial of 2025 measured +0.19 (0.02 to 0.39), arXiv 2507.09089, and its update
+    of February 2026 measured -0.18 (-0.38 to 0.09)."""
+
+    def staff(self, day: float) -> float:
+        """Return the number of humans on a day, not rounded: ``initial growth_per_year^(day/365)``."""
+        return float(self.initial * self.growth_per_year ** (day / 365))
+
+    @property
+    def day_without_staff(self) -> float:
+        """Day from which less than one human is left; 0 without humans, ``inf`` if their number does not fall."""
+        if self.initial == 0:
+            return 0.0
+        if self.growth_per_year >= 1:
+            return math.inf
+        return -365 * math.log(self.initial) / math.log(self.growth_per_year)
+
+    @property
+    def working_share(self) -> float:
+        """Share of all time that is working time."""
+        return self.hours_per_day / 24 * self.days_per_week / 7
+
+    def is_working(self, day: float) -> bool:
+        """Return whether a moment [days since day 0] is working time."""
+        return math.floor(day) % 7 < self.days_per_week and day % 1 < self.hours_per_day / 24
+
+    def papers_per_working_day(self, supervises: bool = False) -> float:
+        """Return the papers per 24 hours of working time; ``supervises``: whether the human supervises an AI."""
+        rate = self.papers_per_month / DAYS_PER_MONTH / self.working_share
+        return rate / (1 + self.supervision_time_change) if supervises else rate
