@@ -10,6 +10,8 @@ SOURCES = {
     "traces/philly_runtime_gpus.csv": "the Philly distribution of stanford-futuredata/gavel on GitHub",
     "traces/openb_pod_list_default.csv": "alibaba/clusterdata on GitHub (cluster-trace-gpu-v2023)",
     "nanogpt_speedrun.csv": "the README of KellerJordan/modded-nanogpt on GitHub",
+    "metr_time_horizons_1_1.csv": "METR's page on time horizons (version 1.1)",
+    "aifm_years_from_ac_to_milestones.csv": "the milestone table of the AI Futures Model, December 2025",
 }
 """File → where to get it."""
 
