@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
+from simpy import Event
 
 from agents.ports.automation import TaskWork
 from sim import events
 from sim.clock import Clock
+from sim.growth import FrozenLaw
 from sim.lab_settings import LabSettings
 from sim.production import CesTasks, SeriesTasks
 from sim.software import SoftwareState
+from sim.start import ResearchersStart
+from sim.time_horizon import NoHorizon
 
 _TOLERANCE: Final = 1e-9
 """Tolerance for rounding within which a threshold is reached [doublings]."""
+_RETRY_DAYS: Final = 1e-3
+"""Time after which a threshold is tried again that rounding left out [days]."""
 
 
 class _Team(NamedTuple):
@@ -30,7 +37,7 @@ class _Team(NamedTuple):
 class Automation:
     """Record the day on which AIs can do each kind of task, and divide the work on papers.
 
-    The capability of AIs is the deployed software [doublings since day 0].
+    The capability of AIs is the deployed software, or the time horizon if that is the clock [doublings since day 0].
 
     Arguments
     ---------
@@ -38,13 +45,24 @@ class Automation:
         Clock of the run; present parameters and events of the lab.
     software
         Software of the lab.
+    on_due
+        Function that is called when the time horizon reaches the threshold of a task.
     """
 
-    def __init__(self, clock: Clock, settings: LabSettings, software: SoftwareState, ledger: events.LabLedger) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        settings: LabSettings,
+        software: SoftwareState,
+        ledger: events.LabLedger,
+        on_due: Callable[[], None] | None = None,
+    ) -> None:
         self._clock = clock
         self._settings = settings
         self._software = software
         self._ledger = ledger
+        self._on_due = on_due
+        self._timer: Event | None = None
         self.humans = 0
         """Number of humans."""
         self.ais = 0
@@ -53,6 +71,8 @@ class Automation:
         self._work: list[TaskWork] = []
         self.kinds_automated = self._kinds_that_ais_can_do()
         """Number of kinds of tasks that AIs can do; a kind stays automated."""
+        self._software_when_complete = self.software_of_ais if self.is_complete else None
+        self._schedule()
 
     # --- state ---------------------------------------------------------------------------------------------
 
@@ -69,7 +89,29 @@ class Automation:
     @property
     def capability(self) -> float:
         """Capability of AIs [doublings since day 0]."""
-        return self._software.deployed
+        horizon = self._settings.horizon
+        return self.software_of_ais if isinstance(horizon, NoHorizon) else horizon.capability(float(self._clock.now))
+
+    @property
+    def software_of_ais(self) -> float:
+        """Software that the AIs run on [doublings since day 0].
+
+        It is the deployed software; `growth__ai_doublings` more if the software of the lab is frozen.
+        """
+        growth = self._settings.growth
+        return self._software.deployed + (growth.ai_doublings if isinstance(growth, FrozenLaw) else 0.0)
+
+    @property
+    def hosted_doublings(self) -> float:
+        """Doublings of the number of AIs that the same GPUs run, since day 0.
+
+        If training compute gives the number on the day on which AIs do all research, and a time horizon sets that day,
+        only the software since that day counts.
+        """
+        if isinstance(self._settings.horizon, NoHorizon) or isinstance(self._settings.start, ResearchersStart):
+            return self.software_of_ais
+        before = self.software_of_ais if self._software_when_complete is None else self._software_when_complete
+        return self.software_of_ais - before
 
     @property
     def is_complete(self) -> bool:
@@ -92,12 +134,29 @@ class Automation:
             self._ledger.append(events.TaskAutomated(now, kind + 1, capability))
         changed = can > self.kinds_automated
         self.kinds_automated = max(self.kinds_automated, can)
+        self._schedule()
         if changed and self.is_complete:
+            self._software_when_complete = self.software_of_ais
             self._ledger.append(events.ResearchAutomated(now, self.humans, capability))
         return changed
 
     def _kinds_that_ais_can_do(self) -> int:
         return int((self._settings.automation.thresholds() <= self.capability + _TOLERANCE).sum())
+
+    def _schedule(self) -> None:
+        """Set a timer for the next threshold that the time horizon reaches."""
+        self._timer = None
+        if self.is_complete or self._on_due is None:
+            return
+        now, horizon = float(self._clock.now), self._settings.horizon
+        day = horizon.day_of(float(self._settings.automation.thresholds()[self.kinds_automated]))
+        if day < math.inf:
+            days = day - now if day > now else _RETRY_DAYS
+            self._timer = self._clock.after_in_background(days, self._on_timer)
+
+    def _on_timer(self, timer: Event) -> None:
+        if timer is self._timer and self._on_due is not None:
+            self._on_due()
 
     # --- division of the tasks -----------------------------------------------------------------------------
 
