@@ -69,6 +69,7 @@ class Automation:
         """Number of AIs that help humans."""
         self._divided_for: _Team | None = None
         self._work: list[TaskWork] = []
+        self._thresholds_of, self._thresholds = settings.automation, settings.automation.thresholds()
         self.kinds_automated = self._kinds_that_ais_can_do()
         """Number of kinds of tasks that AIs can do; a kind stays automated."""
         self._software_when_complete = self.software_of_ais if self.is_complete else None
@@ -105,8 +106,8 @@ class Automation:
     def hosted_doublings(self) -> float:
         """Doublings of the number of AIs that the same GPUs run, since day 0.
 
-        If training compute gives the number on the day on which AIs do all research, and a time horizon sets that day,
-        only the software since that day counts.
+        If a time horizon sets the day of full automation and training compute the number of AIs on it, only later
+        software counts.
         """
         if isinstance(self._settings.horizon, NoHorizon) or isinstance(self._settings.start, ResearchersStart):
             return self.software_of_ais
@@ -168,10 +169,19 @@ class Automation:
     def task_work(self) -> list[TaskWork]:
         """Return the work on a task of each kind that begins now."""
         most = self.most_ais_per_task * self.humans * self._settings.humans.papers_in_progress
-        team = _Team(self.humans, min(float(self.ais), most), self.kinds_automated, self.capability)
+        team = _Team(self.humans, min(float(self.ais), most), self.kinds_automated, self._capability_for_division())
         if team != self._divided_for:
             self._divided_for, self._work = team, self._divide(team)
         return self._work
+
+    def _capability_for_division(self) -> float:
+        """Return a capability at which AIs have their present productivity, so that the division is kept for long."""
+        params = self._settings.automation
+        if params.productivity_slope > 0 or self.kinds_automated == 0:
+            return self.capability
+        if self._thresholds_of is not params:
+            self._thresholds_of, self._thresholds = params, params.thresholds()
+        return float(self._thresholds[self.kinds_automated - 1])
 
     def _divide(self, team: _Team) -> list[TaskWork]:
         params, share = self._settings.automation, 1 / self.kinds

@@ -77,8 +77,8 @@ def check_tasks_can_be_done(scenario: Scenario) -> None:
     if scenario.humans.initial == 0 and not scenario.is_automated:
         raise ScenarioError(
             "humans__initial = 0 leaves the tasks undone that AIs cannot do on day 0, so that no paper is ever "
-            "written; allowed: 1 or more. Set it, or set automation__last_threshold to at most 0 and automation__never_share to "
-            "0"
+            "written; allowed: 1 or more. Set it, or set automation__last_threshold to at most 0 and "
+            "automation__never_share to 0"
         )
 
 

@@ -144,8 +144,8 @@ class FrozenLaw(_SharedGrowthParams, frozen=True):
 
     law: Annotated[Literal["frozen"], "name"] = "frozen"
     ai_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
-    """Doublings by which the AIs are better than the software of the lab: the AIs of a later day, with that much
-    deployed software, work in this lab. Its own algorithms and experiments stay as they are. Source: our choice, 0; the
+    """Doublings by which the AIs are better than the software of the lab. The lab thus has the AIs of a later day, with
+    that much deployed software. Its own algorithms and experiments stay as they are. Source: our choice, 0; the
     AI Futures Model defines its AI research multiplier by such a lab."""
 
     @property

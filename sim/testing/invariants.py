@@ -160,6 +160,7 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
     policy = fixed.get("policy__name", "fixed")
     selected = {"growth__law": law, "kernels__measurements": measurements, "policy__name": policy}
+    selected |= {"start__given_by": "researchers", "horizon__law": "none"}
     start = Scenario(name="drawn").replace(**selected)
     values = {
         name: draw(values_of(parameter))
