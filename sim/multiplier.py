@@ -33,8 +33,9 @@ CONFIDENCE: Final = 0.95
 PAPERS: Final = 400
 """Mean number of papers in the counted window of the lab of day 0."""
 WARM_UP_PAPERS: Final = 2.0
-"""Warm-up before papers are counted, in times for a paper; in a lab with humans it is longer by the papers in progress
-of each human."""
+"""Warm-up before papers are counted, in times for a paper."""
+_WARM_UP_WITH_HUMANS: Final = 6.0
+"""The same in a lab with humans, in which several papers of a human are under way."""
 _STEPS_PER_DOUBLING: Final = 32
 _FRAMES: Final = 16
 """Number of frames of a run, after each of which it can be stopped."""
@@ -61,7 +62,7 @@ class AiLevel(NamedTuple):
 DAY_0: Final = AiLevel(0.0, 0.0)
 
 
-class ObservationWindow(NamedTuple):
+class MeasurementWindow(NamedTuple):
     """Times of a run of the frozen lab."""
 
     warm_up_days: float
@@ -97,7 +98,7 @@ class Multiplier(NamedTuple):
         }
 
 
-def frozen_lab(scenario: Scenario, level: AiLevel, window: ObservationWindow) -> Scenario:
+def frozen_lab(scenario: Scenario, level: AiLevel, window: MeasurementWindow) -> Scenario:
     """Return the lab of day 0 with the AIs of a later day: software, kernels, staff and policy do not change.
 
     A time horizon no longer moves the capability. If it differs from the software, the thresholds are shifted instead.
@@ -147,7 +148,7 @@ def _without_tasks_of_humans(scenario: Scenario) -> Scenario:
     return _with_number_of_ais(_without_experiments(scenario).replace(**changes), scenario.hosted_at_start)
 
 
-def observation_window(scenario: Scenario, papers: float = PAPERS) -> ObservationWindow:
+def measurement_window(scenario: Scenario, papers: float = PAPERS) -> MeasurementWindow:
     """Return a window in which the lab of day 0 writes this many papers without waiting, after a warm-up."""
     paper_days = [1 / scenario.researcher.papers_per_day]
     rate = scenario.hosted_at_start * scenario.researcher.papers_per_day if scenario.is_automated else 0.0
@@ -155,8 +156,8 @@ def observation_window(scenario: Scenario, papers: float = PAPERS) -> Observatio
     if scenario.humans.initial:
         paper_days.append(1 / scenario.humans.papers_per_day)
         rate += scenario.humans.initial * scenario.humans.papers_per_day
-        warm_up = max(warm_up, (WARM_UP_PAPERS + scenario.humans.papers_in_progress) * paper_days[1])
-    return ObservationWindow(warm_up, max(*paper_days, papers / rate) if len(paper_days) > 1 else papers / rate)
+        warm_up = max(warm_up, _WARM_UP_WITH_HUMANS * paper_days[1])
+    return MeasurementWindow(warm_up, max(*paper_days, papers / rate) if len(paper_days) > 1 else papers / rate)
 
 
 def multipliers(
@@ -197,7 +198,7 @@ def multipliers(
     if engine != "fluid" and not seeds:
         raise ValueError("there are no seeds; allowed: one or more. Pass a list of seeds")
     check_tasks_can_be_done(scenario)
-    window = observation_window(scenario, papers)
+    window = measurement_window(scenario, papers)
     cases: dict[str, Callable[[Scenario], Scenario]] = {"": lambda lab: lab}
     if bottlenecks:
         cases |= {"experiments": _without_experiments, "humans": _without_tasks_of_humans}
@@ -241,7 +242,7 @@ def _ratio(paces: tuple[float, ...], base: tuple[float, ...]) -> tuple[float, fl
 
 def _paces_in_world(
     labs: Sequence[Scenario],
-    window: ObservationWindow,
+    window: MeasurementWindow,
     seeds: Sequence[int],
     on_run: Callable[[int, int], None] | None,
     should_stop: Callable[[World], bool] | None,
@@ -270,12 +271,12 @@ def _paces_in_world(
 
 
 _NO_PAPERS: Final = (
-    "the lab of day 0 publishes no paper in the window, so that it has no multiplier; allowed: a lab with humans, or "
-    "with AIs that do all research. Raise humans__initial"
+    "the lab of day 0 publishes no paper in the window; allowed: a lab with humans, or with AIs that do all research. "
+    "Raise humans__initial"
 )
 
 
-def _paces_by_equations(labs: Sequence[Scenario], window: ObservationWindow) -> Paces:
+def _paces_by_equations(labs: Sequence[Scenario], window: MeasurementWindow) -> Paces:
     """Return the paces by the equations: effort of a frozen lab counts its effective papers, ``2^effort - 1``."""
     for lab in labs:
         reason = supports(lab)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sim.multiplier import AiLevel, Multiplier, frozen_lab, multipliers, observation_window
+from sim.multiplier import AiLevel, Multiplier, frozen_lab, multipliers, measurement_window
 from sim.scenario.model import Scenario, ScenarioError
 
 LAW = Scenario().replace(
@@ -70,7 +70,7 @@ def test_multiplier_of_full_automation_is_the_number_of_ais_over_that_of_humans(
 
 def test_frozen_lab_keeps_the_staff_and_the_number_of_ais_of_day_0():
     start = HUMANS.replace(researcher__initial=0, start__given_by="training compute")
-    lab = frozen_lab(start, AiLevel(1.0, 3.0), observation_window(start))
+    lab = frozen_lab(start, AiLevel(1.0, 3.0), measurement_window(start))
     assert lab.humans.staff(1000.0) == 40
     assert lab.hosted_at_start == pytest.approx(start.hosted_at_start)
     assert lab.capability_at_start == 1.0
