@@ -206,7 +206,7 @@ def multiplier_over_time(scenario: Scenario, measured: Sequence[Multiplier], pat
 def milestone_days(paths: Sequence[AiPath], values: Sequence[Floats], coder_share: float) -> dict[str, list[float]]:
     """Return the day of each milestone by its short name, one number per path; ``inf`` if it is not reached."""
     names = [each.name for each in MULTIPLIER_MILESTONES]
-    levels = [each.multiplier for each in MULTIPLIER_MILESTONES]
+    levels = [each.multiplier or math.inf for each in MULTIPLIER_MILESTONES]
     found: dict[str, list[float]] = {name: [] for name in (*names, "AC", "ASARA")}
     for path, multiplier in zip(paths, values, strict=True):
         # The AIs stay the same until the next change: each day has the value before the change, and that after it.

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sim.multiplier import AiLevel, Multiplier, frozen_lab, multipliers, measurement_window
+from sim.multiplier import AiLevel, Multiplier, frozen_lab, measurement_window, multipliers
 from sim.scenario.model import Scenario, ScenarioError
 
 LAW = Scenario().replace(

@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from experiments.storage.run_store import summary
 from sim.road import Road, road_of
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario
@@ -50,13 +49,6 @@ def test_road_of_an_unfinished_run_states_that_asara_is_not_reached():
 def test_lab_that_is_automated_on_day_0_has_no_road():
     with World(Scenario()) as world:
         assert road_of(world) is None
-
-
-def test_summary_contains_the_road_only_if_there_is_one(result):
-    found = summary(result)["road"]
-    assert found["task_days"] == list(result.road.task_days)
-    assert found["sentences"] == result.road.sentences
-    assert "road" not in summary(result._replace(road=None))
 
 
 def test_road_states_the_infinite_day_of_a_superexponential_horizon():
