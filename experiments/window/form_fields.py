@@ -33,6 +33,10 @@ _LOG_SLIDER_FACTOR = 16.0
 _BLOCK_TITLES = {
     "growth": "Growth of software",
     "researcher": "Researchers",
+    "humans": "Human researchers",
+    "automation": "Automation of tasks",
+    "start": "Start of full automation",
+    "horizon": "Time horizon of AIs",
     "literature": "Literature",
     "cluster": "GPU cluster",
     "training": "Training",
