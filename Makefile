@@ -79,6 +79,8 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/python -m experiments.docs_build.policy_picture docs/pictures/lab-policies.png
 	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
+	$(BIN)/asara milestones road-to-asara --out $(OUT)/docs/milestones
+	cp $(OUT)/docs/milestones/milestones.png docs/pictures/milestones.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc
 	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
 	$(BIN)/asara sweep quick --out $(OUT)/docs/quick

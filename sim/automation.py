@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
+from simpy import Event
 
 from agents.ports.automation import TaskWork
 from sim import events
 from sim.clock import Clock
+from sim.growth import FrozenLaw
 from sim.lab_settings import LabSettings
 from sim.production import CesTasks, SeriesTasks
 from sim.software import SoftwareState
+from sim.start import ResearchersStart
+from sim.time_horizon import NoHorizon
 
 _TOLERANCE: Final = 1e-9
 """Tolerance for rounding within which a threshold is reached [doublings]."""
+_RETRY_DAYS: Final = 1e-3
+"""Time after which a threshold is tried again that rounding left out [days]."""
 
 _MAX_LOG_PRODUCTIVITY: Final = 600.0
 """Largest ln of the productivity of an AI that is not rounded down, so that its exponential is finite."""
@@ -35,7 +42,7 @@ class _Team(NamedTuple):
 class Automation:
     """Record the day on which AIs can do each kind of task, and divide the work on papers.
 
-    The capability of AIs is the deployed software [doublings since day 0].
+    The capability of AIs is the deployed software, or the time horizon if that is the clock [doublings since day 0].
 
     Arguments
     ---------
@@ -43,21 +50,35 @@ class Automation:
         Clock of the run; present parameters and events of the lab.
     software
         Software of the lab.
+    on_due
+        Function that is called when the time horizon reaches the threshold of a task.
     """
 
-    def __init__(self, clock: Clock, settings: LabSettings, software: SoftwareState, ledger: events.LabLedger) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        settings: LabSettings,
+        software: SoftwareState,
+        ledger: events.LabLedger,
+        on_due: Callable[[], None] | None = None,
+    ) -> None:
         self._clock = clock
         self._settings = settings
         self._software = software
         self._ledger = ledger
+        self._on_due = on_due
+        self._timer: Event | None = None
         self.humans = 0
         """Number of humans."""
         self.ais = 0
         """Number of AIs that help humans."""
         self._divided_for: _Team | None = None
         self._work: list[TaskWork] = []
+        self._thresholds_of, self._thresholds = settings.automation, settings.automation.thresholds()
         self.kinds_automated = self._kinds_that_ais_can_do()
         """Number of kinds of tasks that AIs can do; a kind stays automated."""
+        self._software_when_complete = self.software_of_ais if self.is_complete else None
+        self._schedule()
 
     # --- state ---------------------------------------------------------------------------------------------
 
@@ -74,7 +95,29 @@ class Automation:
     @property
     def capability(self) -> float:
         """Capability of AIs [doublings since day 0]."""
-        return self._software.deployed
+        horizon = self._settings.horizon
+        return self.software_of_ais if isinstance(horizon, NoHorizon) else horizon.capability(float(self._clock.now))
+
+    @property
+    def software_of_ais(self) -> float:
+        """Software that the AIs run on [doublings since day 0].
+
+        It is the deployed software; `growth__ai_doublings` more if the software of the lab is frozen.
+        """
+        growth = self._settings.growth
+        return self._software.deployed + (growth.ai_doublings if isinstance(growth, FrozenLaw) else 0.0)
+
+    @property
+    def hosted_doublings(self) -> float:
+        """Doublings of the number of AIs that the same GPUs run, since day 0.
+
+        If a time horizon sets the day of full automation and training compute the number of AIs on it, only later
+        software counts.
+        """
+        if isinstance(self._settings.horizon, NoHorizon) or isinstance(self._settings.start, ResearchersStart):
+            return self.software_of_ais
+        before = self.software_of_ais if self._software_when_complete is None else self._software_when_complete
+        return self.software_of_ais - before
 
     @property
     def is_complete(self) -> bool:
@@ -97,12 +140,29 @@ class Automation:
             self._ledger.append(events.TaskAutomated(now, kind + 1, capability))
         changed = can > self.kinds_automated
         self.kinds_automated = max(self.kinds_automated, can)
+        self._schedule()
         if changed and self.is_complete:
+            self._software_when_complete = self.software_of_ais
             self._ledger.append(events.ResearchAutomated(now, self.humans, capability))
         return changed
 
     def _kinds_that_ais_can_do(self) -> int:
         return int((self._settings.automation.thresholds() <= self.capability + _TOLERANCE).sum())
+
+    def _schedule(self) -> None:
+        """Set a timer for the next threshold that the time horizon reaches."""
+        self._timer = None
+        if self.is_complete or self._on_due is None:
+            return
+        now, horizon = float(self._clock.now), self._settings.horizon
+        day = horizon.day_of(float(self._settings.automation.thresholds()[self.kinds_automated]))
+        if day < math.inf:
+            days = day - now if day > now else _RETRY_DAYS
+            self._timer = self._clock.after_in_background(days, self._on_timer)
+
+    def _on_timer(self, timer: Event) -> None:
+        if timer is self._timer and self._on_due is not None:
+            self._on_due()
 
     # --- division of the tasks -----------------------------------------------------------------------------
 
@@ -114,16 +174,23 @@ class Automation:
     def task_work(self) -> list[TaskWork]:
         """Return the work on a task of each kind that begins now."""
         drafts = math.ceil(self.humans * self._settings.humans.papers_in_progress)
-        team = _Team(self.humans, self.ais, drafts, self.kinds_automated, self._capability_of_ais())
+        team = _Team(self.humans, self.ais, drafts, self.kinds_automated, self._capability_for_division())
         if team != self._divided_for:
             self._divided_for, self._work = team, self._divide(team)
         return self._work
 
-    def _capability_of_ais(self) -> float:
-        """Return the capability, at least that of the latest kind of task that is automated."""
+    def _capability_for_division(self) -> float:
+        """Return a capability at which AIs have their present productivity, so that the division is kept for long.
+
+        It is at least that of the latest kind of task that is automated.
+        """
+        params = self._settings.automation
         if self.kinds_automated == 0:
             return self.capability
-        return max(self.capability, float(self._settings.automation.thresholds()[self.kinds_automated - 1]))
+        if self._thresholds_of is not params:
+            self._thresholds_of, self._thresholds = params, params.thresholds()
+        latest = float(self._thresholds[self.kinds_automated - 1])
+        return max(self.capability, latest) if params.productivity_slope > 0 else latest
 
     def apply_settings(self) -> None:
         """Divide the tasks that begin from now on by the present parameters."""

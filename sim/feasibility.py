@@ -9,6 +9,7 @@ from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fast
 from hardware.uses import Use
 from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
+from sim.start import ResearchersStart
 
 MAX_AGENTS = 1 << 20
 """Largest number of researchers that one run simulates as individual agents; the same number of humans, and of their
@@ -55,7 +56,8 @@ def check_population_size(
         Name of a class of researchers without a cohort; each of them is then an agent.
     """
     researcher = scenario.researcher
-    most = 0 if isinstance(scenario.growth, FrozenLaw) else scenario.run.max_doublings
+    frozen = isinstance(scenario.growth, FrozenLaw)
+    most = scenario.capability_at_start if frozen else float(scenario.run.max_doublings)
     check_researcher_target(scenario)
     wanted = scenario.run.stop_at_researchers
     pooled_experiments = researcher.timing == "pooled" and researcher.experiment_gpu_days > 0
@@ -71,9 +73,10 @@ def check_population_size(
     if largest > limit:
         needs = f"{own_class} without a cohort class" if own_class else "pooled work with experiments"
         kept = f"as agents, which {needs} needs" if one_by_one else "at most"
+        name = "growth__ai_doublings" if frozen else "run__max_doublings"
         raise ScenarioError(
-            f"run__max_doublings = {most} would make {initial:,.15g} researchers of day 0 into {largest:.3g} "
-            f"researchers; one run holds {limit:.7g} {kept}: set run__max_doublings to at most "
+            f"{name} = {most:g} would make {initial:,.15g} researchers of day 0 into {largest:.3g} "
+            f"researchers; one run holds {limit:.7g} {kept}: set {name} to at most "
             f"{max(0, int(math.log2(limit / start)))}"
         )
 
@@ -100,11 +103,32 @@ def check_tasks_can_be_done(scenario: Scenario) -> None:
             f"their kind of task (automation__reallocation = false); allowed: {automation.kinds} or more. Raise it, or "
             "set automation__reallocation to true"
         )
-    if humans == 0 and not automation.is_complete(0.0):
+    if humans == 0 and not scenario.is_automated:
         raise ScenarioError(
             "humans__initial = 0 leaves the tasks undone that AIs cannot do on day 0, so that no paper is ever "
             "written; allowed: 1 or more. Set it, or set automation__last_threshold to at most 0 and "
             "automation__never_share to 0"
+        )
+
+
+def check_start(scenario: Scenario) -> None:
+    """Refuse parameters that the start by training compute does not read, and a start without researchers."""
+    start = scenario.start
+    if isinstance(start, ResearchersStart):
+        return
+    default = type(scenario.researcher)()
+    for name in ("initial", "gpus_each"):
+        value, wanted = getattr(scenario.researcher, name), getattr(default, name)
+        if value != wanted:
+            raise ScenarioError(
+                f"researcher__{name} = {value:g} is not read under start__given_by = '{start.given_by}'; allowed: "
+                f"{wanted:g}, its default. Remove it, or set start__given_by = 'researchers'"
+            )
+    if start.researchers < 1:
+        raise ScenarioError(
+            f"start__copies_per_researcher = {start.copies_per_researcher:g} leaves {start.researchers:.3g} AI "
+            "researchers on the day on which AIs do all research; allowed: enough for at least 1. Lower it, or raise "
+            "start__training_flop"
         )
 
 

@@ -143,6 +143,10 @@ class FrozenLaw(_SharedGrowthParams, frozen=True):
     """Freeze software: it never changes. Papers are still written, and the penalty still applies to them."""
 
     law: Annotated[Literal["frozen"], "name"] = "frozen"
+    ai_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
+    """Doublings by which the AIs are better than the software of the lab. The lab thus has the AIs of a later day, with
+    that much deployed software. Its own algorithms and experiments stay as they are. Source: our choice, 0; the
+    AI Futures Model defines its AI research multiplier by such a lab."""
 
     @property
     def returns_to(self) -> Literal["inputs"]:

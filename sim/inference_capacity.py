@@ -13,8 +13,9 @@ from sim.software import LEVEL_TOLERANCE
 class InferenceCapacity:
     """Start inference, and compute how many researchers its GPUs can run: ``N0 2^deployed hardware``.
 
-    N0 is the team of day 0 and ``deployed`` the doublings of deployed software. ``hardware`` is the work per day of the
-    inference GPUs that run, relative to day 0: the sum of their speeds, times the work rate of the kernels.
+    N0 is the number of AI researchers of day 0, which may have a fraction. ``deployed`` is the doublings of deployed
+    software. ``hardware`` is the work per day of the inference GPUs that run, relative to day 0: the sum of their
+    speeds, times the work rate of the kernels.
 
     Arguments
     ---------

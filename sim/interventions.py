@@ -29,6 +29,23 @@ FIXED_AT_START = (
     "automation__kinds",
     "automation__never_share",
     "automation__reallocation",
+    "start__given_by",
+    "start__copies_per_researcher",
+    "start__training_flop",
+    "start__training_days",
+    "start__size_rule",
+    "start__tokens_per_parameter",
+    "start__fixed_parameters",
+    "start__fixed_tokens",
+    "start__tokens_per_second",
+    "start__serial_speed",
+    "start__utilisation_ratio",
+    "start__thinking_seconds",
+    "start__context_tokens",
+    "start__cache_bytes_per_token",
+    "start__gpu_memory_gb",
+    "start__gpu_flop_per_second",
+    "start__weights_share",
 )
 """Parameters that a branch cannot change, because they determine how the world is built."""
 

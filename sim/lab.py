@@ -32,7 +32,7 @@ from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.compute_account import ComputeAccount
 from sim.deployments import Deployments
-from sim.feasibility import check_number_of_humans, check_population_size, check_tasks_can_be_done
+from sim.feasibility import check_number_of_humans, check_population_size, check_start, check_tasks_can_be_done
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
 from sim.interventions import add_nodes, cancel_training, change_cluster, check_change, retire_nodes
@@ -122,10 +122,12 @@ class Lab:
             make.researcher,
             make.cohort,
         )
-        self.automation = Automation(run.clock, self.settings, self.knowledge.software, self._ledger)
+        self._tasks_due = self._hiring_due = False
+        """Whether AIs may be able to do further tasks in this instant; whether humans are due to be hired."""
+        self.automation = Automation(
+            run.clock, self.settings, self.knowledge.software, self._ledger, self._on_tasks_due
+        )
         """Tasks that AIs can do."""
-        self._hiring_due = False
-        """Whether humans are due to be hired in this instant."""
         self.line, self.humans = self._start_human_team(run, team)
         """Papers in progress of humans, and the humans; without humans they are empty."""
         self.deployments = Deployments(
@@ -151,7 +153,7 @@ class Lab:
             self._ledger.append(events.KernelCurveLoaded(self.now, *calibration.identity))
         self.background = self._start_background()
         """Jobs of other users; None if the scenario has no background load."""
-        self.hosting = InferenceCapacity(self.compute.datacenter, self.own_team.researchers, self._on_inference_changed)
+        self.hosting = InferenceCapacity(self.compute.datacenter, scenario.hosted_at_start, self._on_inference_changed)
         load = self.background.load if self.background is not None else None
         self.meter = LabMeter(
             self.settings, self.compute, self.workforce, self.knowledge, self.training, self.hosting, load
@@ -166,6 +168,7 @@ class Lab:
     def _check_day_0(self, scenario: Scenario) -> None:
         """Refuse a lab that would write no paper, or need too many agents. Raises ScenarioError."""
         check_tasks_can_be_done(scenario)
+        check_start(scenario)
         check_number_of_humans(scenario)
         inference = inference_gpus(scenario.cluster)
         growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
@@ -210,6 +213,10 @@ class Lab:
         self._hiring_due = True
         self._clock.request_settlement()
 
+    def _on_tasks_due(self) -> None:
+        self._tasks_due = True
+        self._clock.request_settlement()
+
     def _on_inference_changed(self) -> None:
         self._capacity_changed = True
         self._clock.request_settlement()
@@ -219,7 +226,7 @@ class Lab:
     @property
     def is_unsettled(self) -> bool:
         """Whether an inbox is not empty."""
-        changed = self._capacity_changed or self._hiring_due or self._reviewed
+        changed = self._capacity_changed or self._hiring_due or self._tasks_due or self._reviewed
         return changed or bool(self.knowledge.publications or self.deployments.inbox)
 
     @property
@@ -242,6 +249,9 @@ class Lab:
         """Record doublings, put new software and kernels into use, and start training runs that are due."""
         self._reviewed = False
         self.knowledge.record_doublings()
+        if self._tasks_due:
+            self._tasks_due, self._capacity_changed = False, True
+            self._update_automation()
         inbox = self.deployments.inbox
         while True:
             if inbox:
@@ -253,7 +263,7 @@ class Lab:
                 return
 
     def _update_automation(self) -> None:
-        """Record the tasks that the deployed software can do, and divide the waiting tasks again."""
+        """Record the tasks that AIs can do, and divide the waiting tasks again."""
         if self.automation.update():
             self.line.redivide()
 
@@ -288,7 +298,7 @@ class Lab:
         Candidates for kernels are tried by AIs that work on their own. Assistants try none, so that kernels do not get
         faster before AIs do all research.
         """
-        hosted = self.hosting.researchers(self.knowledge.software.deployed, self.compute.work_rate)
+        hosted = self.hosting.researchers(self.automation.hosted_doublings, self.compute.work_rate)
         target = hosted if self.automation.is_complete else 0
         self._set_assistants(hosted - target)
         if target != self.workforce.active_researchers:
@@ -446,6 +456,8 @@ class Lab:
         if new.humans != old.humans or new.automation != old.automation:
             self._change_division_of_tasks()
         self._capacity_changed = True
+        if any(getattr(new, block) != getattr(old, block) for block in ("automation", "horizon", "growth")):
+            self._tasks_due = True
 
     def _change_law(self) -> None:
         """Apply the new growth law, calibrated with the team of day 0, from now on."""

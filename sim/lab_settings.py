@@ -19,6 +19,8 @@ class LabSettings:
         self.researcher = scenario.researcher
         self.humans = scenario.humans
         self.automation = scenario.automation
+        self.start = scenario.start
+        self.horizon = scenario.horizon
         self.literature = scenario.literature
         self.training = scenario.training
         self.kernels = scenario.kernels

@@ -143,6 +143,13 @@ TASK_MILESTONES: Final = (
         scenario_multiplier=2000.0,
         published=_published((1.71, 4.06, 8.84), (0.96, 0.93, 0.93), ((0.13, 31.7), (0.26, 54.6), (0.56, 63.4))),
     ),
+    Milestone(
+        "ASARA",
+        "AI systems that do all research",
+        "task",
+        "AIs do all tasks of research, so that they write papers on their own.",
+        source="Eth and Davidson (Forethought, 2025)",
+    ),
 )
 """Milestones by task, in order of difficulty."""
 

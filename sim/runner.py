@@ -18,6 +18,7 @@ from sim.long_run import LongRun
 from sim.margins import Margins, margins_of
 from sim.notebook_display import factor, format_number, summary_html
 from sim.pace import Pace
+from sim.road import Road, road_of
 from sim.run_statistics import Doubling
 from sim.scenario.model import Scenario
 from sim.world import World
@@ -117,6 +118,8 @@ class RunResult(NamedTuple):
     """JobRecords of the cluster, in order of their ends."""
     engine: Engine = "world"
     """Engine of the run: `world` (agents and random numbers) or `fluid` (equations, sim.fluid)."""
+    road: Road | None = None
+    """Automation of the tasks of research; None if AIs do all research from day 0 on, or with the fluid engine."""
 
     @property
     def margins(self) -> Margins:
@@ -156,6 +159,8 @@ class RunResult(NamedTuple):
             "At the end": f"day {format_number(self.day)}: software {discovered} discovered, {deployed} deployed; "
             f"{format_number(self.researchers)} researchers, {format_number(self.papers)} papers",
         }
+        if self.road is not None:
+            statements["The road to ASARA"] = " ".join(self.road.sentences)
         return summary_html(statements, self.series["day"], self.series["discovered"], self.doublings)
 
 
@@ -221,6 +226,7 @@ def summarise(world: World) -> RunResult:
         series=world.datacollector.model_vars,
         events=world.ledger,
         jobs=world.lab.compute.datacenter.records,
+        road=road_of(world),
     )
 
 

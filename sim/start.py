@@ -12,11 +12,11 @@ All functions are pure. An argument of type ``Numbers`` is a float or a NumPy ar
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from annotated_types import Interval
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 Numbers = Any
 """A float or a NumPy array of floats."""
@@ -68,11 +68,38 @@ class ModelSize(NamedTuple):
     """Tokens of training."""
 
 
+class ResearchersStart(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Set the number of AI researchers of day 0 outright."""
+
+    given_by: Annotated[Literal["researchers"], "name"] = "researchers"
+    """What gives the number of AI researchers. `researchers`: the inference GPUs of day 0 run `researcher__initial` of
+    them, or one for each `researcher__gpus_each` GPUs. `training compute`: on the day on which AIs do all research, the
+    compute that trained them runs copies of them. Source: the report derives the second; the first is our choice."""
+
+
+_READ_BY_RULE: Final = {"tokens_per_parameter": "ratio", "fixed_parameters": "size", "fixed_tokens": "tokens"}
+"""Value of `size_rule` under which a parameter has an effect."""
+_READ_WITH_CONTEXT: Final = (
+    "serial_speed",
+    "cache_bytes_per_token",
+    "gpu_memory_gb",
+    "gpu_flop_per_second",
+    "weights_share",
+)
+"""Parameters that have an effect only if the memory limits the copies."""
+
+
 class StartParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
     """Parameters of the day on which the compute that trained the first fully automated system runs copies of it."""
 
+    given_by: Annotated[Literal["training compute"], "name"] = "training compute"
+    copies_per_researcher: Annotated[float, Interval(ge=1e-9, le=1e15), "experts per researcher"] = 1000.0
+    """Copies, in human experts that they do as much as, for which one simulated AI researcher stands. Source: our
+    choice; the default lab is about a thousandth of the lab that trains with 1e27 FLOP."""
     training_flop: Annotated[float, Interval(ge=1e18, le=1e40), "FLOP"] = 1e27
     """Training compute, C, of the system that crosses the last threshold. Source: our choice; 1e26 to 1e27 give the
     report's "hundreds of thousands" to "millions" of copies; GPT-4 took 2.1e25 (Epoch AI)."""
@@ -100,9 +127,6 @@ class StartParams(
     thinking_seconds: Annotated[float, Interval(ge=1e-6, le=1e9), "AI-seconds per human-second"] = 1.0
     """Time that a copy thinks for as much useful work as one second of a human expert. Source: our choice; the report
     imagines "thousands of seconds"."""
-    thinking_exponent: Annotated[float, Interval(ge=0, le=1), "exponent"] = 0.0
-    """Share of each doubling of run-time efficiency that shortens thinking. The rest runs more copies. Source: our
-    choice; 0 counts the whole doubling as copies, so that none is counted twice."""
     context_tokens: Annotated[float, Interval(ge=0, le=1e12), "tokens"] = 0.0
     """Mean length of the context that each copy holds in GPU memory. 0: memory does not limit the copies. Source: our
     choice; the report ignores memory."""
@@ -117,6 +141,36 @@ class StartParams(
     weights_share: Annotated[float, Interval(ge=0, le=0.99), "share"] = 0.5
     """Share of GPU memory that the weights occupy. Source: our choice; an instance of the model then has as many GPUs
     as hold the weights in half of their memory."""
+
+    @model_validator(mode="after")
+    def _check_effects(self) -> Self:
+        """Refuse a parameter that differs from its default and has no effect."""
+        for name, rule in _READ_BY_RULE.items():
+            if self.size_rule != rule and self._differs(name):
+                raise ValueError(
+                    f"start__{name} = {getattr(self, name):g} is not read under start__size_rule = "
+                    f"'{self.size_rule}'; allowed: its default. Set start__size_rule = '{rule}' to use it"
+                )
+        for name in _READ_WITH_CONTEXT:
+            if self.context_tokens == 0 and self._differs(name):
+                raise ValueError(
+                    f"start__{name} = {getattr(self, name):g} has no effect with start__context_tokens = 0, because "
+                    "memory does not limit the copies; allowed: its default. Set start__context_tokens above 0 to use "
+                    "it"
+                )
+        return self
+
+    def _differs(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+    @property
+    def researchers(self) -> float:
+        """AI researchers that the compute runs on the day on which AIs do all research, not rounded."""
+        return float(start_from_params(self).experts) / self.copies_per_researcher
+
+
+AnyStartParams = ResearchersStart | StartParams
+"""Parameters of the start; `given_by` selects the class."""
 
 
 class Start(NamedTuple):

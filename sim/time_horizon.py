@@ -16,9 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Interval
+from pydantic import BaseModel
 
 from sim.growth import explosion_time, software_at, time_of_doubling
 
@@ -228,6 +230,105 @@ class HorizonLaw:
             f"The horizon is infinite {when} by construction: each doubling takes {self.ratio:g} times as long as the "
             "one before. No horizon of the first day changes that date."
         )
+
+
+MAX_CAPABILITY: Final = 1000.0
+"""Capability that stands for an infinite horizon [doublings]: the largest threshold of a task."""
+
+
+class NoHorizon(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Let the capability of AIs follow the deployed software of the lab."""
+
+    law: Annotated[Literal["none"], "name"] = "none"
+    """What sets the capability of AIs, which the thresholds of tasks refer to. `none`: the software that the lab has
+    deployed. `exponential` and `superexponential`: a clock, the time horizon of AIs, log2(H/H0), whatever the lab
+    discovers. Source: our choice; the AI Futures Model extrapolates METR's horizon."""
+
+    @property
+    def infinite_day(self) -> float:
+        """Day on which the horizon is infinite: never."""
+        return math.inf
+
+    def capability(self, day: float) -> None:
+        """Return None: no clock sets the capability."""
+
+    def day_of(self, capability: float) -> float:
+        """Return ``inf``: no clock reaches a capability."""
+        return math.inf
+
+
+class _HorizonClock(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Parameters of a time horizon that sets the capability of AIs."""
+
+    minutes: Annotated[float, Interval(ge=1e-3, le=1e9), "minutes"] = 26.0
+    """Time horizon of the AIs of day 0, H0: the length of the tasks that they complete with probability 0.5, in human
+    working time. Results state the horizon of each day by it; thresholds are in doublings since day 0. Source: the AI
+    Futures Model, December 2025, 26 minutes for its first day."""
+    doubling_days: Annotated[float, Interval(ge=0.1, le=1e5), "days"] = METR_DOUBLING_DAYS
+    """Time of the first doubling of the time horizon. Source: METR's least squares over the best models since 2023 with
+    horizons up to 16 hours, 128.744 days (104 to 158). The AI Futures Model takes 0.458 years."""
+
+    @property
+    def ratio(self) -> float:
+        """Ratio of each doubling time to the one before: 1."""
+        return 1.0
+
+    @property
+    def infinite_day(self) -> float:
+        """Day on which the horizon is infinite by construction; ``inf`` if it is finite on every day."""
+        return explosion_time(self.doubling_days, self.ratio)
+
+    def capability(self, day: float) -> float:
+        """Return the doublings of the horizon since day 0, at most MAX_CAPABILITY."""
+        return min(MAX_CAPABILITY, float(software_at(day, self.doubling_days, self.ratio)))
+
+    def day_of(self, capability: float) -> float:
+        """Return the day on which the horizon has doubled this often; ``inf`` for an infinite capability."""
+        if capability == math.inf:
+            return math.inf
+        return float(time_of_doubling(capability, self.doubling_days, self.ratio))
+
+    def minutes_on_day(self, day: float) -> float:
+        """Return the horizon on a day of the run [minutes]; ``inf`` from the infinite day on."""
+        return math.inf if day >= self.infinite_day else self.minutes * 2.0 ** self.capability(day)
+
+    @property
+    def reading(self) -> str:
+        """Sentence on the form of growth and on the day on which the horizon is infinite by construction."""
+        if self.infinite_day == math.inf:
+            return f"The time horizon doubles every {self.doubling_days:.4g} days and is finite on every day."
+        return (
+            f"The time horizon is infinite on day {self.infinite_day:,.0f} by construction: each doubling takes "
+            f"{self.ratio:g} times as long as the one before. No horizon of day 0 changes that day."
+        )
+
+
+class ExponentialHorizon(_HorizonClock, frozen=True):
+    """Parameters of a time horizon that doubles in a constant time."""
+
+    law: Annotated[Literal["exponential"], "name"] = "exponential"
+
+
+class SuperexponentialHorizon(_HorizonClock, frozen=True):
+    """Parameters of a time horizon whose doublings each take less time than the one before."""
+
+    law: Annotated[Literal["superexponential"], "name"] = "superexponential"
+    doubling_ratio: Annotated[float, Interval(ge=0.1, le=0.999), "ratio"] = 0.92
+    """Ratio d of each doubling time of the time horizon to the one before. The horizon is infinite by construction
+    after doubling_days/(1 - d). Source: the AI Futures Model, December 2025, 0.92."""
+
+    @property
+    def ratio(self) -> float:
+        """Ratio of each doubling time to the one before."""
+        return self.doubling_ratio
+
+
+HorizonParams = NoHorizon | ExponentialHorizon | SuperexponentialHorizon
+"""Parameters of the time horizon as a clock; `law` selects the class."""
 
 
 def decimal_year(day: date, days: float = 0.0) -> float:

@@ -19,6 +19,7 @@ from experiments.cli.typed_numbers import read_typed_numbers
 from experiments.errors import InputError, require_own_agents
 from experiments.estimation.command import fit
 from experiments.kernels.command import app as kernels
+from experiments.milestones.command import milestones
 from experiments.monte_carlo.command import mc
 from experiments.replay.command import replay
 from experiments.reproduction.command import reproduce
@@ -49,7 +50,23 @@ app = typer.Typer(
 )
 
 app.add_typer(kernels)
-for _command in (fit, solve, replay, sweep, results, analyse, show, run, scenarios, explain, mc, bottleneck, reproduce):
+_COMMANDS: Final = (
+    fit,
+    solve,
+    replay,
+    sweep,
+    results,
+    analyse,
+    show,
+    run,
+    scenarios,
+    explain,
+    mc,
+    bottleneck,
+    milestones,
+    reproduce,
+)
+for _command in _COMMANDS:
     app.command()(_command)
 
 

@@ -97,6 +97,9 @@ def summary(result: RunResult) -> dict[str, Any]:
             "sentence": result.sentence,
         }
     )
+    if result.road is not None:
+        automation = {"share_automated": result.road.share_automated, "sentences": result.road.sentences}
+        found["road"] = to_json_values(result.road._asdict() | automation)
     return found
 
 

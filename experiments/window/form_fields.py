@@ -35,6 +35,8 @@ _BLOCK_TITLES = {
     "researcher": "Researchers",
     "humans": "Human researchers",
     "automation": "Automation of tasks",
+    "start": "Start of full automation",
+    "horizon": "Time horizon of AIs",
     "literature": "Literature",
     "cluster": "GPU cluster",
     "training": "Training",

@@ -292,7 +292,7 @@ def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
     capacity = _PoolCapacities(scenario).largest_gang(Use.EXPERIMENT)
     narrow = params.experiment_variation == "lognormal" and params.experiment_sigma < MIN_SIGMA
     return {
-        "initial": float(scenario.initial_researchers),
+        "initial": scenario.hosted_at_start * 2.0**scenario.capability_at_start,
         "reference": float(scenario.reference_team.researchers),
         "think": (1 - writing) / params.papers_per_day,
         "write": writing / params.papers_per_day,

@@ -30,6 +30,8 @@ from agents.params import (
 from hardware.cluster.params import ClusterParams
 from sim.growth import GrowthParams, ReturnsLaw
 from sim.production import AutomationParams, SeriesTasks
+from sim.start import AnyStartParams, ResearchersStart
+from sim.time_horizon import HorizonParams, NoHorizon
 
 DEFAULT = "lab"
 """Name of the default scenario."""
@@ -221,6 +223,8 @@ class ScenarioValues(Schema, frozen=True, extra="forbid"):
     researcher: ResearcherParams = ResearcherParams()
     humans: HumansParams = HumansParams()
     automation: Annotated[AutomationParams, Field(discriminator="combination")] = SeriesTasks()
+    start: Annotated[AnyStartParams, Field(discriminator="given_by")] = ResearchersStart()
+    horizon: Annotated[HorizonParams, Field(discriminator="law")] = NoHorizon()
     literature: LiteratureParams = LiteratureParams()
     cluster: ClusterParams = ClusterParams()
     training: TrainingParams = TrainingParams()

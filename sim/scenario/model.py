@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from hardware.datacenter import inference_gpus
 from sim.background import BackgroundLoad, background_load, digest_of_background
-from sim.growth import DAYS_PER_MONTH, Law, ReturnsLaw, law_from_params
+from sim.growth import DAYS_PER_MONTH, FrozenLaw, Law, ReturnsLaw, law_from_params
 from sim.kernel_calibration import MeasuredKernels, bootstrap_curves, calibrate, digest_of_measurements
 from sim.scenario.declarations import DEFAULT, Parameter, RunParams, ScenarioValues, parameters
 from sim.scenario.labs import check_block, check_not_overridden, labs_with, split_name
@@ -26,6 +26,8 @@ from sim.scenario.messages import (
     did_you_mean,
 )
 from sim.scenario.renamed import current_values
+from sim.start import StartParams
+from sim.time_horizon import NoHorizon
 
 __all__ = [
     "DEFAULT",
@@ -42,8 +44,10 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
-_LATER_BLOCKS = ("policy", "humans", "automation")
+_LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon")
 """Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
+_LATER_PARAMETERS = ("growth__ai_doublings",)
+"""Parameters that were added later to an older block; the same holds for each of them."""
 
 _CALIBRATION_PARAMETERS = (
     "growth__r",
@@ -184,14 +188,39 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
 
     @property
     def initial_researchers(self) -> int:
-        """Researchers on day 0: the number that is set, or as many as the inference GPUs run; at least 1."""
-        params = self.researcher
+        """AI researchers on day 0, a whole number from 1: that of :attr:`hosted_at_start`, rounded down."""
+        return max(1, math.floor(self.hosted_at_start * (1 + 1e-9)))
+
+    @property
+    def hosted_at_start(self) -> float:
+        """AI researchers that the inference GPUs run on day 0, before they do all research.
+
+        It is the number that is set, or as many as the GPUs run. If training compute gives the start, it is N0 of
+        ``N0 2^deployed``, such that the number on the day of the last threshold is that of the start.
+        """
+        params, start = self.researcher, self.start
+        if isinstance(start, StartParams):
+            return float(start.researchers * 2.0**-self.capability_of_start)
         return params.initial or max(1, math.floor(inference_gpus(self.cluster) / params.gpus_each + 1e-9))
+
+    @property
+    def capability_of_start(self) -> float:
+        """Deployed software with which AIs do all research for the first time [doublings since day 0].
+
+        0 if a time horizon sets that day: the AIs before it are as many as on that day.
+        """
+        last = self.automation.last_threshold
+        return max(0.0, last) if isinstance(self.horizon, NoHorizon) else 0.0
 
     @property
     def is_automated(self) -> bool:
         """Whether AIs do all research from day 0 on, without humans."""
-        return self.humans.initial == 0 and self.automation.is_complete(0.0)
+        return self.humans.initial == 0 and self.automation.is_complete(self.capability_at_start)
+
+    @property
+    def capability_at_start(self) -> float:
+        """Capability of AIs on day 0 [doublings]: 0, or that of AIs of a later day in a lab with frozen software."""
+        return self.growth.ai_doublings if isinstance(self.growth, FrozenLaw) else 0.0
 
     @property
     def own_team(self) -> TeamSize:
@@ -276,6 +305,9 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         for name in _LATER_BLOCKS:
             if getattr(self, name) == type(self).model_fields[name].default:
                 content = {key: value for key, value in content.items() if not key.startswith(f"{name}__")}
+        for name in _LATER_PARAMETERS:
+            if content[name] == parameters(type(self))[name].default:
+                del content[name]
         if logged:
             del content["cluster__background"]
             content["digest of cluster__background"] = logged

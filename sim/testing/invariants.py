@@ -174,6 +174,7 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
     policy = fixed.get("policy__name") or draw(values_of(parameters()["policy__name"]))
     selected = {"growth__law": law, "kernels__measurements": measurements, "policy__name": policy}
+    selected |= {"start__given_by": "researchers", "horizon__law": "none"}
     has_humans = not any(name.startswith(_BLOCKS_OF_HUMANS) for name in fixed) and draw(st.integers(0, 3)) == 3
     if has_humans:
         selected["automation__combination"] = draw(st.sampled_from(["series", "ces"]))

@@ -104,3 +104,33 @@ def test_team_of_frozen_software_does_not_grow_beyond_what_a_run_can_have():
     World(FROZEN.replace(**pooled), 0)
     with pytest.raises(ScenarioError, match="would make 1,000 researchers of day 0"):
         World(Scenario().replace(**LAB, **pooled), 0)
+
+
+def test_ais_of_a_later_day_work_in_the_frozen_lab():
+    later = FROZEN.replace(growth__ai_doublings=3.0, kernels__measurements="none", run__horizon_days=30.0)
+    result = run(later, 1)
+    assert set(result.series["researchers"]) == {8 * 16}
+    assert (result.software_doublings, result.deployed_doublings) == (0.0, 0.0)
+    assert run_fluid(later).researchers == pytest.approx(8 * 16)
+
+
+def test_ais_of_a_later_day_do_the_tasks_of_their_capability():
+    tasks = {"automation__kinds": 4, "automation__first_threshold": 1.0, "automation__last_threshold": 4.0}
+    with World(
+        FROZEN.replace(growth__ai_doublings=2.5, humans__initial=4, kernels__measurements="none", **tasks)
+    ) as world:
+        assert world.lab.automation.kinds_automated == 2
+        later = world.branch(growth__ai_doublings=4.0)
+        later.step()
+        assert later.lab.automation.is_complete
+        assert later.lab.workforce.active_researchers == 16 * 16
+
+
+def test_digest_is_that_of_before_without_ais_of_a_later_day():
+    assert FROZEN.replace(growth__ai_doublings=0.0).digest() == FROZEN.digest()
+    assert FROZEN.replace(growth__ai_doublings=1.0).digest() != FROZEN.digest()
+
+
+def test_ais_of_a_later_day_do_not_exceed_what_a_run_can_have():
+    with pytest.raises(ScenarioError, match="growth__ai_doublings = 60 would make 16 researchers of day 0"):
+        World(FROZEN.replace(growth__ai_doublings=60.0))

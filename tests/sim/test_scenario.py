@@ -66,6 +66,18 @@ def test_load_without_a_name_returns_the_lab():
     assert Scenario.load().flat() == Scenario().flat()
 
 
+READ_BY = {
+    "start__tokens_per_parameter": {"start__size_rule": "ratio"},
+    "start__fixed_parameters": {"start__size_rule": "size"},
+    "start__fixed_tokens": {"start__size_rule": "tokens"},
+    **{
+        f"start__{name}": {"start__context_tokens": 1000.0}
+        for name in ("serial_speed", "cache_bytes_per_token", "gpu_memory_gb", "gpu_flop_per_second", "weights_share")
+    },
+}
+"""Other values with which a parameter of the start has an effect."""
+
+
 @given(st.data())
 def test_replace_keeps_any_allowed_value(data):
     name = data.draw(
@@ -76,10 +88,18 @@ def test_replace_keeps_any_allowed_value(data):
     changes = {"growth__law": law, name: value}
     if name.startswith("policy__"):
         changes = {"policy__name": "adaptive", **changes}
-    if name == "automation__rho":
-        changes["automation__combination"] = "ces"
-    if name == "automation__first_threshold":
-        changes["automation__last_threshold"] = 1.0
+    elif name == "growth__ai_doublings":
+        changes["growth__law"] = "frozen"
+    elif name.startswith("start__"):
+        changes = {"start__given_by": "training compute", **changes, **READ_BY.get(name, {})}
+    elif name.startswith("horizon__"):
+        changes = {"horizon__law": "superexponential", **changes}
+    elif name == "automation__rho":
+        changes = {"automation__combination": "ces", **changes}
+    elif name == "automation__first_threshold":
+        changes["automation__last_threshold"] = 1000.0
+    elif name == "automation__last_threshold":
+        changes["automation__first_threshold"] = -1000.0
     assert Scenario().replace(**changes).flat()[name] == value
 
 

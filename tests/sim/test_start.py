@@ -114,7 +114,7 @@ def test_p11_1_and_p11_2_optimal_size_by_both_laws(law, flop, parameters, tokens
 
 def test_speed_and_thinking_divide_the_copies():
     plain = start_from_params(StartParams())
-    fast = start_from_params(StartParams(serial_speed=4.0))
+    fast = start_from_params(StartParams(serial_speed=4.0, context_tokens=1.0))
     assert fast.copies == pytest.approx(plain.copies / 4)
     assert fast.experts == pytest.approx(plain.experts)
     assert start_from_params(StartParams(utilisation_ratio=0.5)).copies == pytest.approx(plain.copies / 2)

@@ -63,6 +63,8 @@ def test_check_value_accepts_default_bounds_and_choices(name):
     field = fields()[name]
     law = "papers" if "law `papers`" in field.help else "returns"
     base = Scenario().replace(growth__law=law)
+    if name.startswith("start__") and name != "start__given_by":
+        base = base.replace(start__given_by="training compute")
     assert check_value(name, typed(field.default), base) == (field.default, "")
     for choice in field.choices:
         assert check_value(name, choice, base) == (choice, "")

@@ -16,6 +16,8 @@ from sim.testing.invariants import small_scenarios
 from tests.support.properties import examples
 
 DIGESTS = {
+    "ai-2027": "973099d6ee0e0651ccf2dd96c143067498db6215af0faa242562045a03bec8a3",
+    "humans-only": "71a8dde3225898cdfe4a5d8891e0d7ea226712dcc8aa660f3ff30fa67736e3b3",
     "lab": "83e97a3d9c7fc5b3ef3d0becdcf80c3c679a67ad9f5d25f5c46a86f3df462a0d",
     "lab-fixed-experiments": "70d48004e54f284b83f691df8982d5777fc101a52039e7ec64287b1c568ee1c4",
     "lab-frontier-experiments": "05868622fca2534f8c085c940acdd3f38d8effa4e6d1d7b7d1596943ba5e40f6",
@@ -25,6 +27,7 @@ DIGESTS = {
     "returns-0.7": "eb0790bb1b11144371bb29dd637de5cf16f6cc6d4fef13acf6350dd739ea28d4",
     "returns-0.9": "78d0aa7c3a765b7cb4f396c4ea78f40fac9e7c3ee0fb4ceff1387c41ebe7142c",
     "returns-3": "bb106e6881edad8e26fc2b6beb0f0279f36173c773eb60ef0e6f19dd441a20d1",
+    "road-to-asara": "664017b8e05a073944e6084e7abaedbb691ec1b4708ee3b8263a6ee9b67e51e2",
     "toes": "dffdd61d78b4038ee4c725f74da1cfedaa422eb8d99032a50ed4d9b13c6cb3ab",
     "toy-explosion": "fcc2c19fd400b92da17efd325cf089301d4ddc4d60a2242c429127727da6b153",
     "toy-exponential": "f4cd87013b68d0e370f5dc77fc16eefaeb51ce39fe41762ba745ad88929013c1",
@@ -52,8 +55,9 @@ def test_scenario_from_its_own_file_is_the_same(tmp_path_factory, data):
 
 def test_unread_parameters_are_those_of_the_other_choices():
     returns, papers, frozen = (unread(growth__law=law) for law in ("returns", "papers", "frozen"))
-    assert returns == ["growth__papers_first_doubling", "growth__difficulty_growth", "automation__rho"]
-    assert papers == ["growth__r", "growth__first_doubling_days", "growth__calibrated_for", "automation__rho"]
+    other_laws = ["growth__ai_doublings", "automation__rho"]
+    assert returns == ["growth__papers_first_doubling", "growth__difficulty_growth", *other_laws]
+    assert papers == ["growth__r", "growth__first_doubling_days", "growth__calibrated_for", *other_laws]
     assert len(frozen) == 8 and "growth__parallel_penalty" not in frozen
     kernels = [name for name in parameters() if name.startswith("kernels__") and name != "kernels__measurements"]
     assert unread(kernels__measurements="none") == returns + kernels
@@ -61,7 +65,7 @@ def test_unread_parameters_are_those_of_the_other_choices():
 
 def unread(**choice):
     scenario = Scenario().replace(**choice)
-    names = [name for name in parameters() if not name.startswith("policy__")]
+    names = [name for name in parameters() if not name.startswith(("policy__", "start__", "horizon__"))]
     return [name for name in names if scenario.unread(name)]
 
 
@@ -86,6 +90,7 @@ def test_selector_is_first_and_shared_parameters_are_last():
         "calibrated_for",
         "papers_first_doubling",
         "difficulty_growth",
+        "ai_doublings",
         "parallel_penalty",
         "returns_to",
         "limit_doublings",

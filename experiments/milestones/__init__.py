@@ -1,0 +1,1 @@
+"""Date the milestones of AI research automation over seeds: `asara milestones`."""
