@@ -194,8 +194,8 @@ $ asara explain horizon_dayz  # misspelt
 ```
 """
 ANSWER = (
-    "asara: no parameter and no word of the glossary is named 'horizon_dayz'; did you mean 'horizon_days' or "
-    "'run__horizon_days'? `asara explain` lists the parameters."
+    "asara: no parameter and no word of the glossary is named 'horizon_dayz'; did you mean 'horizon_days', "
+    "'run__horizon_days' or 'horizon__law'? `asara explain` lists the parameters."
 )
 
 
