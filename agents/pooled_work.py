@@ -8,13 +8,17 @@ next step of software takes, as in the report's arithmetic.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Final, Protocol
 
 from simpy import Event
 
 from agents.phases import Phase
 from agents.ports.bundles import ResearcherPorts
 from agents.ports.knowledge import PaperBatch
+
+
+_ROUNDING: Final = 1e-9
+"""Relative tolerance for rounding of an amount of work."""
 
 
 class Thinker(Protocol):
@@ -110,8 +114,9 @@ class PooledWork:
         if timer is not self._timer:
             return
         needed = self._papers_needed()
-        self._papers = 0.0
-        self._since = self._time.now
+        self.accrue()
+        more = self._papers - needed  # papers of others can make the next step need less than the pool has done
+        self._papers = more if more > _ROUNDING * needed else 0.0
         if self._experiments():
             thinker = next(iter(self.members))
             self.remove(thinker)

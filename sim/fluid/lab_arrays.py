@@ -180,8 +180,8 @@ def supports(scenario: Scenario) -> str:
 
     The engine cannot run papers that humans or AIs finish after equal times, because these have no mean flow. That is
     the timing ``whole``, and ``pooled`` if there are humans. It has no nights and weekends. Like the World, it refuses
-    a lab in which a kind of task is done by neither humans nor AIs. It also refuses jobs that do not fit the cluster or
-    never end, a target that is reached on day 0, and files that cannot be read.
+    a lab in which a kind of task is done by neither humans nor AIs. It refuses jobs that do not fit the cluster or
+    never end, and a target that is reached on day 0. It also refuses files that cannot be read, and a time horizon as clock.
     """
     if reason := _unsupported(scenario):
         return reason
@@ -204,6 +204,11 @@ def _unsupported(scenario: Scenario) -> str:
         return (
             f"policy__name = '{scenario.policy.name}' is not possible with the fluid engine, because it divides the "
             "GPUs during the run; allowed: 'fixed'. Change it, or use the World"
+        )
+    if scenario.horizon.law != "none":
+        return (
+            f"horizon__law = '{scenario.horizon.law}' is not possible with the fluid engine, in which AIs learn tasks "
+            "when software is deployed; allowed: 'none'. Change it, or use the World"
         )
     if reason := _unsupported_humans(scenario):
         return reason
@@ -353,10 +358,10 @@ def _task_columns(scenario: Scenario) -> dict[str, Any]:
 
 
 def _thresholds(scenarios: Sequence[Scenario]) -> Floats:
-    """Return the thresholds of the tasks of each scenario, ``inf`` beyond the number of kinds."""
+    """Return the deployed software at which AIs can do each kind of task, ``inf`` beyond the number of kinds."""
     found = np.full((len(scenarios), max(each.automation.kinds for each in scenarios)), np.inf)
     for row, scenario in enumerate(scenarios):
-        found[row, : scenario.automation.kinds] = scenario.automation.thresholds()
+        found[row, : scenario.automation.kinds] = scenario.automation.thresholds() - scenario.capability_at_start
     return found
 
 

@@ -42,7 +42,7 @@ class LineFlow(NamedTuple):
     """Number of drafts whose experiment waits for GPUs."""
 
 
-class TaskDivision(NamedTuple):
+class DividedTasks(NamedTuple):
     """Work on a paper, relative to that of a human who writes a whole paper alone."""
 
     human_work: Floats
@@ -123,10 +123,10 @@ def _papers_of_drafts(drafts: Floats, days: Floats, others: Floats, own: Floats)
         return np.asarray(2 * drafts / (days + others + own + root))
 
 
-def divide_tasks(labs: LabArrays, humans: Floats, ais: Floats, deployed: Floats) -> TaskDivision:
+def divide_tasks(labs: LabArrays, humans: Floats, ais: Floats, deployed: Floats) -> DividedTasks:
     """Return the division of the tasks of papers between humans and AIs, as sim.automation.Automation divides them."""
     alone = humans * labs.human_papers_per_day
-    found = TaskDivision(np.ones_like(alone), np.zeros_like(alone), alone)
+    found = DividedTasks(np.ones_like(alone), np.zeros_like(alone), alone)
     crossed = _is_crossed(labs, deployed)
     number = crossed.sum(axis=-1)
     rows = np.flatnonzero((humans > 0) & (ais > 0) & (number > 0) & (number < labs.kinds))
@@ -144,7 +144,7 @@ def divide_tasks(labs: LabArrays, humans: Floats, ais: Floats, deployed: Floats)
 
 def _divide_equal_kinds(
     labs: LabArrays, humans: Floats, ais: Floats, deployed: Floats, crossed: NDArray[np.bool_], reallocation: bool
-) -> TaskDivision:
+) -> DividedTasks:
     """Return the division in labs with the same number of kinds of tasks."""
     kinds = crossed.shape[-1]
     share, thresholds = 1 / kinds, labs.thresholds[:, :kinds]
@@ -173,7 +173,7 @@ def _divide_equal_kinds(
         by_humans_only = humans / np.maximum(busiest, MIN_RATE)
         by_ais_only = np.where(ai_work > 0, ais / np.maximum(ai_work, MIN_RATE), np.inf)
     most = np.minimum(by_humans_only, by_ais_only) * labs.human_papers_per_day
-    return TaskDivision(human_work, ai_work, np.minimum(most, 1 / MIN_RATE))
+    return DividedTasks(human_work, ai_work, np.minimum(most, 1 / MIN_RATE))
 
 
 def _who_shares_tasks(labs: LabArrays, humans: Floats, ais: Floats, log_eta: Floats) -> tuple[Floats, Floats]:

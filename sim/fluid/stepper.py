@@ -2,8 +2,8 @@
 
 The events are those of World: doublings, gains that start a generation, ends of training runs, faster kernels, the
 limit and the horizon. AIs learn tasks when software is deployed, so that thresholds are crossed at events only. Between
-events, papers flow at their mean rate (sim.fluid.flow, sim.fluid.paper_line). A step ends after a small fraction of a
-doubling of software or humans, or when a small share of the researchers has changed its phase. If
+events, papers flow at their mean rate (sim.fluid.flow, sim.fluid.paper_line). A step is a small fraction of a doubling
+of software or humans. It ends earlier when a small share of the researchers has changed its phase. If
 only thinking takes time, a step leads to the next event and is exact. The results of a scenario do not depend on the
 others that are stepped with it.
 
