@@ -16,7 +16,6 @@ from agents.phases import Phase
 from agents.ports.bundles import ResearcherPorts
 from agents.ports.knowledge import PaperBatch
 
-
 _ROUNDING: Final = 1e-9
 """Relative tolerance for rounding of an amount of work."""
 

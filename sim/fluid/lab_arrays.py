@@ -181,7 +181,8 @@ def supports(scenario: Scenario) -> str:
     The engine cannot run papers that humans or AIs finish after equal times, because these have no mean flow. That is
     the timing ``whole``, and ``pooled`` if there are humans. It has no nights and weekends. Like the World, it refuses
     a lab in which a kind of task is done by neither humans nor AIs. It refuses jobs that do not fit the cluster or
-    never end, and a target that is reached on day 0. It also refuses files that cannot be read, and a time horizon as clock.
+    never end, and a target that is reached on day 0. It also refuses files that cannot be read, and a time horizon as
+    clock.
     """
     if reason := _unsupported(scenario):
         return reason
