@@ -59,10 +59,8 @@ class Road(NamedTuple):
 
     @property
     def _people_sentence(self) -> str:
-        return (
-            f"At the end: {self.humans:,} humans, {self.assistants:,} AIs that help them, and {self.researchers:,} AI "
-            "researchers."
-        )
+        helpers = f", {self.assistants:,} AIs that help them," if self.share_automated > 0 else ""
+        return f"At the end: {self.humans:,} humans{helpers} and {self.researchers:,} AI researchers."
 
 
 def road_of(world: World) -> Road | None:

@@ -70,10 +70,11 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
 
 def _describe_humans(result: RunResult) -> str:
     """Describe the humans at the end and the AIs that assist them, for an enumeration; empty without humans."""
-    humans, ais = (result.series[name][-1] if result.series.get(name) else 0 for name in ("humans", "assistants"))
+    names = ("humans", "assistants", "share_automated")
+    humans, ais, share = (result.series[name][-1] if result.series.get(name) else 0 for name in names)
     if not humans:
         return ""
-    assisting = f" with {format_number(ais)} assisting AIs" if ais else ""
+    assisting = f" with {format_number(ais)} assisting AIs" if ais and share else ""
     return f"{format_number(humans)} humans{assisting}, "
 
 
