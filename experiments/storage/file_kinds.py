@@ -10,7 +10,20 @@ from sim.toml_files import TomlError, read_toml
 
 Kind = Literal["scenario", "design", "priors"]
 
-BLOCKS: Final = ("growth", "researcher", "literature", "cluster", "training", "kernels", "policy", "run")
+BLOCKS: Final = (
+    "growth",
+    "researcher",
+    "humans",
+    "automation",
+    "start",
+    "horizon",
+    "literature",
+    "cluster",
+    "training",
+    "kernels",
+    "policy",
+    "run",
+)
 """Names of the tables of a scenario."""
 _KINDS: Final[Mapping[Kind, tuple[str, str]]] = {
     "scenario": ("a scenario", "run"),

@@ -18,7 +18,6 @@ from tests.support.doc_pages import (
     check_command,
     command_lines,
     execute_page,
-    execute_page_apart,
     is_synopsis,
     link_targets,
     run_block,
@@ -31,8 +30,6 @@ WRITTEN = [page for page in PAGES if not page.startswith(NOTEBOOK_PAGES)]
 WITH_CODE = [
     page for page in WRITTEN if any(block.language in ("python", "console") for block in blocks(text_of(page)))
 ]
-DRAWN = ("docs/how-to/property-test-your-policy.md",)
-"""Pages with examples of Hypothesis, which depend on the modules that the process has loaded."""
 CHEAP = (
     r"asara scenarios",
     r"asara explain( [a-z_]+)?",
@@ -61,8 +58,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("page", WITH_CODE)
 def test_page_code_executed_gives_the_shown_output(page, reader):
     text = text_of(page)
-    execute = execute_page_apart if page in DRAWN else execute_page
-    assert execute(page, text, reader) == text, f"check the change, then run `python -m tests.docs.renew {page}`"
+    assert execute_page(page, text, reader) == text, f"check the change, then run `python -m tests.docs.renew {page}`"
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if command_lines(text_of(page))])

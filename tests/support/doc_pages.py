@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOK_PAGES = "docs/notebooks"
 """Folder of the pages that are made from notebooks; tests/notebooks executes these."""
 PAGES = [path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]]
+DRAWN = ("docs/how-to/property-test-your-policy.md",)
+"""Pages that are executed in a process of their own. Hypothesis draws examples by the modules that are loaded."""
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"(?:#|//) ([\w-]+\.\w+)\n")
 
@@ -52,6 +54,13 @@ def execute_page(page: str, text: str, folder: Path) -> str:
     in one namespace; a ```text block directly after it has its output. In a ```console block the lines with $ are
     commands, and the other lines are their output.
     """
+    if page not in DRAWN:
+        return _execute_here(page, text, folder)
+    with get_context("spawn").Pool(1) as processes:
+        return processes.apply(_execute_in_folder, (page, text, folder))
+
+
+def _execute_here(page: str, text: str, folder: Path) -> str:
     sys.path.insert(0, str(folder))
     known = set(sys.modules)
     try:
@@ -63,15 +72,9 @@ def execute_page(page: str, text: str, folder: Path) -> str:
                 del sys.modules[name]
 
 
-def execute_page_apart(page: str, text: str, folder: Path) -> str:
-    """Execute a page as :func:`execute_page` does, in a process of its own."""
-    with get_context("spawn").Pool(1) as processes:
-        return processes.apply(_execute_in_folder, (page, text, folder))
-
-
 def _execute_in_folder(page: str, text: str, folder: Path) -> str:
     os.chdir(folder)
-    return execute_page(page, text, folder)
+    return _execute_here(page, text, folder)
 
 
 def _execute(page: str, text: str, folder: Path) -> str:
