@@ -22,7 +22,7 @@ from experiments.solve.goal import Goal, parse_goal
 from experiments.solve.runs import EvaluatedValue, FluidEvaluator, GoalEvaluator, WorldEvaluator
 from experiments.statistics.intervals import student_score
 from sim.runner import Engine
-from sim.scenario.model import Parameter, Scenario, ScenarioError
+from sim.scenario.model import LATER_BLOCKS, Parameter, Scenario, ScenarioError
 
 POINTS: Final = 33
 """Number of values of the first grid of the fluid engine."""
@@ -139,7 +139,9 @@ def solve(
 
 
 def _find_number(name: str) -> Parameter:
+    """Return the number with this name. A short name means a parameter of the first release before a later one."""
     found = find_parameters(name)
+    found = [each for each in found if each.block not in LATER_BLOCKS] or found
     if len(found) > 1:
         names = " or ".join(each.flat_name for each in found)
         raise InputError(f"parameter = {name!r} names several parameters; allowed: {names}. Write one of them.")

@@ -44,7 +44,7 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
-_LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon")
+LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon")
 """Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
 _LATER_PARAMETERS = ("growth__ai_doublings",)
 """Parameters that were added later to an older block; the same holds for each of them."""
@@ -302,7 +302,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if measured:
             del content["kernels__measurements"]
         logged = load_background(self.cluster, digest_of_background)
-        for name in _LATER_BLOCKS:
+        for name in LATER_BLOCKS:
             if getattr(self, name) == type(self).model_fields[name].default:
                 content = {key: value for key, value in content.items() if not key.startswith(f"{name}__")}
         for name in _LATER_PARAMETERS:
