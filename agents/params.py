@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal
 from annotated_types import Interval
 from pydantic import BaseModel, field_validator
 
-DAYS_PER_MONTH: Final = 365 / 12
+DAYS_PER_YEAR: Final = 365
+DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12
 UNCALIBRATED: Final = "none"
 """Name for *no measurements*."""
 DEFAULT_MEASUREMENTS: Final = "xeon-amx"
@@ -283,7 +284,19 @@ class HumansParams(
 
     def staff(self, day: float) -> float:
         """Return the number of humans on a day, not rounded: ``initial growth_per_year^(day/365)``."""
-        return float(self.initial * self.growth_per_year ** (day / 365))
+        return float(self.initial * self.growth_per_year ** (day / DAYS_PER_YEAR))
+
+    def log_staff(self, day: float) -> float:
+        """Return ln of the number of humans on a day, which no growth makes overflow; ``-inf`` without humans."""
+        if self.initial == 0:
+            return -math.inf
+        return math.log(self.initial) + day / DAYS_PER_YEAR * math.log(self.growth_per_year)
+
+    def day_of_staff(self, number: int) -> float:
+        """Return the day on which the staff reaches a number above that of day 0; ``inf`` if it never does."""
+        if self.initial == 0 or self.growth_per_year == 1:
+            return math.inf
+        return DAYS_PER_YEAR * math.log(number / self.initial) / math.log(self.growth_per_year)
 
     @property
     def working_share(self) -> float:

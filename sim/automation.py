@@ -74,7 +74,6 @@ class Automation:
         """Number of AIs that help humans."""
         self._divided_for: _Team | None = None
         self._work: list[TaskWork] = []
-        self._thresholds_of, self._thresholds = settings.automation, settings.automation.thresholds()
         self.kinds_automated = self._kinds_that_ais_can_do()
         """Number of kinds of tasks that AIs can do; a kind stays automated."""
         self._software_when_complete = self.software_of_ais if self.is_complete else None
@@ -187,9 +186,7 @@ class Automation:
         params = self._settings.automation
         if self.kinds_automated == 0:
             return self.capability
-        if self._thresholds_of is not params:
-            self._thresholds_of, self._thresholds = params, params.thresholds()
-        latest = float(self._thresholds[self.kinds_automated - 1])
+        latest = float(params.thresholds()[self.kinds_automated - 1])
         return max(self.capability, latest) if params.productivity_slope > 0 else latest
 
     def apply_settings(self) -> None:

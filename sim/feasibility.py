@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-from agents.humans.human_team import DAYS_PER_YEAR
 from hardware.cluster.reliability import NEVER, Array, checkpoint_interval, fastest_gpus, job_time
 from hardware.uses import Use
 from sim.growth import FrozenLaw
@@ -135,9 +134,7 @@ def check_start(scenario: Scenario) -> None:
 def check_number_of_humans(scenario: Scenario) -> None:
     """Refuse a lab whose schedule exceeds MAX_AGENTS humans or papers in progress by the horizon."""
     humans, days = scenario.humans, scenario.run.horizon_days
-    if humans.initial == 0:
-        return
-    log_humans = math.log(humans.initial) + days / DAYS_PER_YEAR * math.log(humans.growth_per_year)
+    log_humans = humans.log_staff(days)
     for name, log_number in (
         ("humans", log_humans),
         ("papers in progress", log_humans + math.log(humans.papers_in_progress)),

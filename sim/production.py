@@ -19,6 +19,7 @@ or an array. Kinds of tasks are along the last axis of an array, scenarios along
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -90,9 +91,7 @@ class _TaskParams(
 
         A single kind has the last threshold.
         """
-        can = self.automatable_kinds
-        first = self.last_threshold if can == 1 else self.first_threshold
-        return np.concatenate([np.linspace(first, self.last_threshold, can), np.full(self.kinds - can, np.inf)])
+        return _thresholds(self.first_threshold, self.last_threshold, self.automatable_kinds, self.kinds)
 
     def shares(self) -> Floats:
         """Return the share of each kind in the tasks of a paper: 1/K."""
@@ -146,6 +145,15 @@ class CesTasks(_TaskParams, frozen=True):
 
 AutomationParams = SeriesTasks | CesTasks
 """Parameters of the automation of tasks; `combination` selects the class."""
+
+
+@lru_cache(maxsize=256)
+def _thresholds(first: float, last: float, automatable: int, kinds: int) -> Floats:
+    """Return thresholds as a read-only array, because a run reads them at each deployment."""
+    start = last if automatable == 1 else first
+    found = np.concatenate([np.linspace(start, last, automatable), np.full(kinds - automatable, np.inf)])
+    found.flags.writeable = False
+    return found
 
 
 class Allocation(NamedTuple):

@@ -14,7 +14,6 @@ from agents.identity import AgentId
 from agents.ports.bundles import HumanPorts
 
 _ROUNDING = 1e-9
-DAYS_PER_YEAR = 365.0
 
 
 class HumanTeam:
@@ -81,12 +80,10 @@ class HumanTeam:
 
     def _schedule(self) -> None:
         self._timer = None
-        params = self._ports.settings.humans
-        if params.initial > 0 and params.growth_per_year > 1:
-            wanted = max(len(self.humans), self.scheduled(self._ports.time.now)) + 1
-            day = DAYS_PER_YEAR * math.log(wanted / params.initial) / math.log(params.growth_per_year)
-            days = max(0.0, day - self._ports.time.now)
-            self._timer = self._ports.time.after_in_background(days, self._on_timer)
+        time = self._ports.time
+        day = self._ports.settings.humans.day_of_staff(max(self.size, self.scheduled(time.now)) + 1)
+        if day < math.inf:
+            self._timer = time.after_in_background(max(0.0, day - time.now), self._on_timer)
 
     def _on_timer(self, timer: Event) -> None:
         if timer is self._timer:

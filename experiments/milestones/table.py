@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from agents.params import DAYS_PER_YEAR
 from experiments.cli.terminal import make_table, print_table, print_text
 from experiments.milestones.study import MilestoneStudy
 from experiments.text.number_format import format_number
 from sim.milestones import AIFM
 
-DAYS_PER_YEAR: Final = 365
 NOT_REACHED: Final = "-"
 
 

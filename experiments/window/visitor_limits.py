@@ -41,9 +41,7 @@ def check_bounds(scenario: Scenario) -> None:
                 f"{most:,.12g}. {NEXT_STEP}"
             )
     humans = scenario.humans
-    if humans.initial and math.log(humans.initial) + scenario.run.horizon_days / 365 * math.log(
-        humans.growth_per_year
-    ) > math.log(MAX_HUMANS):
+    if humans.log_staff(scenario.run.horizon_days) > math.log(MAX_HUMANS):
         raise InputError(
             f"humans__initial = {humans.initial:,} and humans__growth_per_year = {humans.growth_per_year:g} make too "
             f"many humans for the page by day {scenario.run.horizon_days:,.0f}; allowed: at most {MAX_HUMANS:,}. "

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.kernel_engineer import candidates_per_day, research_pace
+from agents.params import DAYS_PER_YEAR
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, gpus_by_use, inference_gpus, pool_sizes
 from hardware.uses import Use
@@ -29,7 +30,6 @@ Floats = NDArray[np.float64]
 VARIATIONS = ("fixed", "exponential", "lognormal")
 MIN_SIGMA = 1e-6
 """Smallest standard deviation of a lognormal cost [log units]; below it, costs are fixed."""
-DAYS_PER_YEAR = 365
 
 
 @dataclass(slots=True)
