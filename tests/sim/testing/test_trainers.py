@@ -5,16 +5,23 @@ import pytest
 from agents.trainer import Trainer
 from sim.testing import check_trainer
 
-TRAINED = {"training__required": True}
-LONG_RUNS = {
-    "training__required": True,
-    "training__first_run_days": 20.0,
+BUSY = {
     "growth__law": "returns",
     "growth__first_doubling_days": 5.0,
+    "growth__calibrated_for": 0,
+    "growth__limit_doublings": 0.0,
+    "humans__initial": 0,
+    "researcher__experiment_gpu_days": 0.0,
+    "training__required": True,
+    "training__gain": 1.2,
     "run__horizon_days": 60.0,
     "run__sample_days": 1.0,
+    "run__max_doublings": 3,
 }
-"""Labs in which a training run is under way at most moments."""
+"""Labs that discover software all the time, whatever else is drawn."""
+TRAINED = BUSY | {"training__first_run_days": 2.0}
+LONG_RUNS = BUSY | {"training__first_run_days": 20.0, "policy__name": "fixed"}
+"""Labs in which a training run is under way at most moments, and stays on its GPUs."""
 
 
 class ShippedTrainer(Trainer):
@@ -144,7 +151,7 @@ def test_check_trainer_conforms_if_its_runs_move_often():
 @pytest.mark.parametrize(
     ("trainer", "fixed", "problem"),
     [
-        (DeploysAtTheStart, TRAINED, "could not end before day"),
+        (DeploysAtTheStart, LONG_RUNS, "could not end before day"),
         (TrainsTwoAtOnce, TRAINED, "the training run of generation 2 was requested"),
         (NeverTrains, TRAINED, "no run is under way, and none begins"),
         (SkipsGeneration, TRAINED, "the training run of generation 2 was requested"),
