@@ -195,6 +195,46 @@ class BackgroundLoaded(NamedTuple):
     """Lab of the event; empty for the only lab of a World."""
 
 
+class PapersReceived(NamedTuple):
+    """Papers that another lab published came into use in this lab."""
+
+    day: float
+    author: str
+    """Lab that published them."""
+    effective_papers: float
+    """Contribution to the cumulative effort of this lab [effective papers]."""
+    discovered: float
+    """Discovered software of this lab after the event [doublings]."""
+    lab: str = ""
+    """Lab of the event."""
+
+
+class SoftwareReceived(NamedTuple):
+    """Software of another lab diffused to this lab."""
+
+    day: float
+    source: str
+    """Lab from which it came."""
+    gained: float
+    """Software that this lab gained [doublings]."""
+    discovered: float
+    """Discovered software of this lab after the event [doublings]."""
+    lab: str = ""
+    """Lab of the event."""
+
+
+class LabEnded(NamedTuple):
+    """One of several labs reached its goal. It does no more research; the others go on."""
+
+    day: float
+    ending: str
+    """Reason: doublings, researchers or limit reached."""
+    sentence: str
+    """The reason as a sentence."""
+    lab: str = ""
+    """Lab of the event."""
+
+
 class RunEnded(NamedTuple):
     """The run stopped. The pace and the long-run growth are derived later; the event contains the reason only."""
 
@@ -212,6 +252,7 @@ Ending = tuple[str, str]
 """Name and sentence of a reason to stop."""
 
 LIMIT_REACHED: Ending = ("limit reached", "Stopped with less than one doubling left below growth__limit_doublings.")
+ALL_LABS_ENDED: Ending = ("labs", "Stopped when every lab had reached its goal.")
 STALLED: Ending = ("stalled", "Stalled: nothing is under way and nothing more can happen.")
 
 
@@ -245,6 +286,9 @@ LabEvent = (
     | KernelsDeployed
     | GpusDivided
     | BackgroundLoaded
+    | PapersReceived
+    | SoftwareReceived
+    | LabEnded
 )
 Event = LabEvent | RunEnded
 

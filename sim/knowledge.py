@@ -16,6 +16,7 @@ from agents.work_model import mean_run_days
 from hardware.uses import Use
 from sim import events
 from sim.clock import Clock
+from sim.commons import PUBLICATION_STEP
 from sim.compute_account import ComputeAccount
 from sim.growth import Law
 from sim.lab_settings import LabSettings
@@ -72,6 +73,10 @@ class LabKnowledge:
         """Batches that are handed in, with the number of their papers that are not counted yet, and their authors."""
         self.doublings = 0
         """Number of completed doublings of discovered software."""
+        self.on_counted: Callable[[float], None] | None = None
+        """Function that is called with the effective papers of each batch that is counted, for other labs."""
+        self.received: deque[tuple[str, float, float]] = deque()
+        """What other labs have contributed and is not counted yet: lab, effective papers, doublings of software."""
         self.apply_settings()
 
     @property
@@ -127,6 +132,8 @@ class LabKnowledge:
         That is the next doubling, the gain that starts the next training run, or ``within`` more doublings, whichever
         comes first.
         """
+        if self.on_counted is not None:
+            within = min(within, PUBLICATION_STEP)
         step = min(self.software.whole_doublings + 1, self.software.discovered + within)
         gain = self._next_generation_at()
         if self.software.discovered + LEVEL_TOLERANCE < gain < step:
@@ -168,6 +175,24 @@ class LabKnowledge:
         if self.is_complete:
             self.drop_publications()
 
+    def count_received(self) -> None:
+        """Count what other labs have contributed, up to the next step of software."""
+        while self.received:
+            source, papers, gained = self.received.popleft()
+            if self.is_complete:
+                continue
+            now, before = float(self._clock.now), self.software.discovered
+            if papers:
+                self.software.add(papers)
+                event: events.LabEvent = events.PapersReceived(now, source, papers, self.software.discovered)
+            else:
+                self.software.raise_to(before + gained)
+                event = events.SoftwareReceived(now, source, gained, self.software.discovered)
+            self.history.record(self.software.discovered, now)
+            self._ledger.append(event)
+            if self._is_step_reached(before):
+                return
+
     def _is_step_reached(self, before: float) -> bool:
         """Return whether software has reached its next step since it was ``before`` [doublings]."""
         level = self.software.discovered + LEVEL_TOLERANCE
@@ -186,6 +211,8 @@ class LabKnowledge:
         self.papers += batch.papers
         self.software.add(effective)
         self.history.record(self.software.discovered, float(self._clock.now))
+        if self.on_counted is not None:
+            self.on_counted(effective)
         self._ledger.append(
             events.PaperPublished(
                 float(self._clock.now),

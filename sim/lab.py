@@ -95,6 +95,8 @@ class Lab:
         self._clock = run.clock
         self._ledger = events.LabLedger(run.ledger, name)
         self._end = run.end
+        self.has_ended = False
+        """Whether the lab has reached its goal. The other labs of the run go on."""
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
         self.compute = ComputeAccount(run.clock, streams, self.settings)
@@ -197,6 +199,18 @@ class Lab:
         ports = HumanPorts(run.clock, run.streams, self.settings)
         return line, HumanTeam(run.model, self.name, ports, line, self._on_hiring_due, self.make.human)
 
+    def receive_papers(self, author: str, effective_papers: float) -> None:
+        """Take up papers of another lab in this instant; they count as this many effective papers."""
+        self._receive(author, effective_papers, 0.0)
+
+    def receive_software(self, source: str, gained: float) -> None:
+        """Take up software of another lab in this instant [doublings]."""
+        self._receive(source, 0.0, gained)
+
+    def _receive(self, source: str, effective_papers: float, gained: float) -> None:
+        self.knowledge.received.append((source, effective_papers, gained))
+        self._clock.request_settlement()
+
     # --- Coordination of the parts -----------------------------------------------------------------------
 
     def _growth_law(self, own_team: TeamSize | None = None) -> Law:
@@ -227,19 +241,22 @@ class Lab:
     def is_unsettled(self) -> bool:
         """Whether an inbox is not empty."""
         changed = self._capacity_changed or self._hiring_due or self._tasks_due or self._reviewed
-        return changed or bool(self.knowledge.publications or self.deployments.inbox)
+        return changed or bool(self.knowledge.publications or self.knowledge.received or self.deployments.inbox)
 
     @property
     def full_inbox(self) -> str:
         """Name of an inbox that is not empty."""
-        if self.knowledge.publications:
+        if self.knowledge.publications or self.knowledge.received:
             return "publications"
         if self.deployments.inbox:
             return "deployments"
         return "reviews" if self._reviewed else "capacity"
 
     def count_publications(self) -> None:
-        """Count papers up to the next step of software."""
+        """Count papers up to the next step of software, first those of other labs."""
+        if self.knowledge.received:
+            self.knowledge.count_received()
+            self.workforce.schedule_pooled_work()
         if self.knowledge.publications:
             self.knowledge.count_publications()
             if self.humans.size:
@@ -258,7 +275,8 @@ class Lab:
                 self._capacity_changed = self._deployed = True
                 self.deployments.put_into_use()
                 self._update_automation()
-            self.training.start_due_generations()
+            if not self.has_ended:
+                self.training.start_due_generations()
             if not inbox:
                 return
 
@@ -299,6 +317,8 @@ class Lab:
         faster before AIs do all research.
         """
         hosted = self.hosting.researchers(self.automation.hosted_doublings, self.compute.work_rate)
+        if self.has_ended:
+            hosted = 0
         target = hosted if self.automation.is_complete else 0
         self._set_assistants(hosted - target)
         if target != self.workforce.active_researchers:
@@ -309,6 +329,8 @@ class Lab:
 
     def _hire(self) -> None:
         """Hire the humans that are due; the tasks of papers are divided between the AIs and all of them."""
+        if self.has_ended:
+            return
         before = self.humans.size
         self.automation.humans = max(before, self.humans.scheduled(self.now))
         self.humans.hire()
@@ -324,7 +346,9 @@ class Lab:
             self.line.redivide()
 
     def check_endings(self) -> None:
-        """End the run if a goal is reached."""
+        """End the run of the lab if a goal is reached."""
+        if self.has_ended:
+            return
         target = self.settings.run.stop_at_researchers
         if self.knowledge.is_complete:
             if self.knowledge.software.discovered >= self.settings.growth.limit - 1:
@@ -333,6 +357,14 @@ class Lab:
                 self._end(*events.enough_doublings(self.knowledge.doublings))
         elif target and self.workforce.active_researchers >= target:
             self._end(*events.enough_researchers(target))
+
+    def stop(self, ending: str, sentence: str) -> None:
+        """End the research of the lab, while other labs go on: nobody works on papers or training runs any more."""
+        self.has_ended = True
+        self._ledger.append(events.LabEnded(self.now, ending, sentence))
+        self._capacity_changed = True
+        self.line.set_size(0)
+        self._clock.request_settlement()
 
     def _start_background(self) -> BackgroundJobs | None:
         load = self.settings.scenario.background()

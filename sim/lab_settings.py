@@ -25,6 +25,7 @@ class LabSettings:
         self.training = scenario.training
         self.kernels = scenario.kernels
         self.policy = scenario.policy
+        self.commons = scenario.commons
         self.cluster = scenario.cluster
         """Parameters of the cluster, with its GPUs on day 0; `hardware.datacenter.Datacenter` has the present GPUs."""
         self.run = scenario.run

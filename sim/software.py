@@ -33,6 +33,15 @@ class SoftwareState:
         """Add effective papers to the cumulative effort, and raise discovered software accordingly."""
         self.effort, self.discovered = self.after(effective_papers)
 
+    def raise_to(self, discovered: float) -> None:
+        """Raise discovered software to a level [doublings], and the effort with it; below it, nothing changes.
+
+        A level beyond the limit of the law is not reached.
+        """
+        effort = self.law.effort(discovered)
+        if discovered > self.discovered and math.isfinite(effort):
+            self.effort, self.discovered = max(self.effort, effort), discovered
+
     def after(self, effective_papers: float) -> tuple[float, float]:
         """Return effort and discovered software after more effective papers, without changing the state."""
         if effective_papers <= 0:

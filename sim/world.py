@@ -13,6 +13,7 @@ import mesa
 
 from sim import events, reporters
 from sim.clock import Clock
+from sim.commons import Commons
 from sim.compute_account import ImpossibleJobError
 from sim.interventions import check_resumable
 from sim.kernel_calibration import MeasuredKernels
@@ -31,13 +32,21 @@ class Snapshot(NamedTuple):
     content: bytes
 
 
+def series_name(lab: str, reporter: str) -> str:
+    """Return the name of a series of a lab: that of its reporter for the only lab, else LAB.REPORTER."""
+    return f"{lab}.{reporter}" if lab else reporter
+
+
 def _report(reporter: Callable[[Lab], float], lab: Lab, world: World) -> float:
     """Return a quantity of a lab; Mesa's collector passes the world too."""
     return reporter(lab)
 
 
 class World(mesa.Model):
-    """Simulate one lab from day 0 to the end of its run.
+    """Simulate one or several labs from day 0 to the end of the run.
+
+    Several labs (``[labs.NAME]`` in the scenario) share the clock, and what :mod:`sim.commons` passes between them. A
+    lab that reaches its goal ends, and the others go on; the run ends with the last lab or at the horizon.
 
     The run depends on the scenario and the seed only, not on the frames in which it is shown. ``step()`` moves the
     clock to the end of the next frame and collects the reporters; events happen between frames.
@@ -77,12 +86,10 @@ class World(mesa.Model):
         self.ending: events.RunEnded | None = None
         self._frame_origin = (0.0, 0)
         self._closed = False
-        parts = RunParts(self, self.clock, self.streams, self.ledger, self._end)
-        measured = calibration or self.scenario.calibration()
-        self.labs = {"": Lab("", self.scenario, measured, make or LabFactory(), parts)}
+        self.labs = self._create_labs(calibration, make or LabFactory())
         """Labs by name; the only lab has an empty name."""
-        self.commons: None = None
-        """What labs share: published papers. Not simulated yet."""
+        self.commons = Commons(self.clock, self.labs) if len(self.labs) > 1 else None
+        """What labs gain from each other; None with one lab."""
         self.supply: None = None
         """Deliveries of GPUs. Not simulated yet."""
         self.regulator: None = None
@@ -90,9 +97,23 @@ class World(mesa.Model):
         self.clock.on_instant_end = self._settle
         self.clock.advance(0.0)  # the inference jobs start, and with them the first researchers become active
         self.datacollector = mesa.DataCollector(  # type: ignore[no-untyped-call]
-            model_reporters={name: partial(_report, each, self.lab) for name, each in reporters.REPORTERS.items()}
+            model_reporters={
+                series_name(lab, name): partial(_report, each, self.labs[lab])
+                for lab in self.labs
+                for name, each in reporters.REPORTERS.items()
+            }
         )
         self._collect()
+
+    def _create_labs(self, calibration: MeasuredKernels | None, make: LabFactory) -> dict[str, Lab]:
+        scenarios = {"": self.scenario}
+        if len(self.scenario.labs) > 1:
+            scenarios = {name: self.scenario.lab_scenario(name) for name in self.scenario.labs}
+        labs = {}
+        for name, scenario in scenarios.items():
+            parts = RunParts(self, self.clock, self.streams, self.ledger, partial(self._on_lab_end, name))
+            labs[name] = Lab(name, scenario, calibration or scenario.calibration(), make, parts)
+        return labs
 
     @property
     def lab(self) -> Lab:
@@ -206,14 +227,17 @@ class World(mesa.Model):
         """Apply other parameters from now on. Raises ScenarioError for a parameter that can no longer change."""
         if scenario == self.scenario:
             return
-        self.lab.prepare_change(scenario)
+        changed = {name: scenario.lab_scenario(name) if name else scenario for name in self.labs}
+        for name, lab in self.labs.items():
+            lab.prepare_change(changed[name])
         self._settle()
         if self.ending is not None:
             self._resume(self.ending, scenario)
         if scenario.run.sample_days != self.scenario.run.sample_days:
             self._frame_origin = (self.now, self.steps)
         self.scenario = scenario
-        self.lab.change_scenario(scenario)
+        for name, lab in self.labs.items():
+            lab.change_scenario(changed[name])
         self._settle()
 
     def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:
@@ -239,6 +263,15 @@ class World(mesa.Model):
 
     def _collect(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]
+
+    def _on_lab_end(self, name: str, ending: str, sentence: str) -> None:
+        """End the run with its only lab, or one of several labs; the run then ends with the last of them."""
+        if len(self.labs) == 1:
+            self._end(ending, sentence)
+            return
+        self.labs[name].stop(ending, sentence)
+        if all(lab.has_ended for lab in self.labs.values()):
+            self._end(*events.ALL_LABS_ENDED)
 
     def _end(self, ending: str, sentence: str) -> None:
         if self.ending is None:

@@ -28,6 +28,7 @@ from agents.params import (
     TrainingParams,
 )
 from hardware.cluster.params import ClusterParams
+from sim.commons import CommonsParams
 from sim.growth import GrowthParams, ReturnsLaw
 from sim.production import AutomationParams, SeriesTasks
 from sim.start import AnyStartParams, ResearchersStart
@@ -218,7 +219,8 @@ class ScenarioValues(Schema, frozen=True, extra="forbid"):
     labs: tuple[str, ...] = ()
     """Names of the labs, in order; empty for a single lab without a name."""
     overrides: tuple[tuple[str, Any], ...] = ()
-    """Values that only one lab has, by ``LAB.block__name``. The blocks below contain them, since there is one lab."""
+    """Values that only one lab has, by ``LAB.block__name``. With one lab, the blocks below contain them; with several,
+    the blocks hold the values of all labs without their own, and :meth:`Scenario.lab_scenario` returns those of one."""
     growth: Annotated[GrowthParams, Field(discriminator="law")] = ReturnsLaw()
     researcher: ResearcherParams = ResearcherParams()
     humans: HumansParams = HumansParams()
@@ -229,6 +231,7 @@ class ScenarioValues(Schema, frozen=True, extra="forbid"):
     cluster: ClusterParams = ClusterParams()
     training: TrainingParams = TrainingParams()
     kernels: Annotated[KernelParams, Field(union_mode="left_to_right")] = MeasuredKernelParams()
+    commons: CommonsParams = CommonsParams()
     policy: Annotated[PolicyParams, Field(discriminator="name")] = FixedPolicyParams()
     run: RunParams = RunParams()
 

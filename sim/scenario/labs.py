@@ -1,6 +1,6 @@
 """Parse what a scenario states for one lab: ``[labs.NAME.block]`` in a file, ``NAME.block__name`` as a flat name.
 
-Top-level values are the defaults of every lab. A run has one lab for now; several come later.
+Top-level values are the defaults of every lab.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from sim.scenario.messages import ScenarioError, did_you_mean
 
-MAX_LABS = 1
+MAX_LABS = 64
 """Largest number of labs in a run."""
 _LAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _NOT_OF_ONE_LAB = frozenset({"run"})
@@ -33,10 +33,7 @@ def check_labs(names: Sequence[str]) -> None:
                 "_. Rename the lab"
             )
     if len(names) > MAX_LABS:
-        raise ScenarioError(
-            f"{len(names)} labs ({', '.join(names)}) cannot run together yet, because several labs come in a later "
-            f"release; allowed: {MAX_LABS}. Keep one of them"
-        )
+        raise ScenarioError(f"{len(names)} labs are too many for one run; allowed: {MAX_LABS}. Leave some of them out")
 
 
 def labs_with(labs: Sequence[str], changes: Iterable[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -46,7 +46,7 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
-LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon")
+LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon", "commons")
 """Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
 _LATER_PARAMETERS = ("growth__ai_doublings",)
 """Parameters that were added later to an older block; the same holds for each of them."""
@@ -108,7 +108,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
           FutureWarning),
         - a value of the wrong type or out of bounds,
         - a parameter that has no effect (of another growth law, or of kernels without measurements),
-        - a second lab,
+        - a second lab beside one that has values of its own,
         - measurements or a background job log that do not exist or cannot be read.
         """
         try:
@@ -117,7 +117,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
             raise ScenarioError(str(error)) from None
         own = {name: value for name, value in changes.items() if split_name(name)[0]}
         if own or self.overrides:
-            return self._replace_for_lab(changes, own)
+            return self._replace_for_labs(changes, own)
         return self._replace_values(changes)
 
     def _replace_values(self, changes: Mapping[str, Any]) -> Self:
@@ -149,7 +149,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
                 raise ScenarioError(describe_unread_parameter(known[f"{name}__{value}"], stated[block.selector]))
         return new
 
-    def _replace_for_lab(self, changes: Mapping[str, Any], own: Mapping[str, Any]) -> Self:
+    def _replace_for_labs(self, changes: Mapping[str, Any], own: Mapping[str, Any]) -> Self:
         """Return the scenario with changes of which some, ``own``, are of one lab only."""
         labs, overrides = labs_with(self.labs, own), {**dict(self.overrides), **own}
         shared = {name: value for name, value in changes.items() if name not in own}
@@ -157,18 +157,42 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
             check_not_overridden(name, labs, overrides)
         for name in own:
             check_block(*split_name(name))
+        if len(labs) > 1 and len(self.labs) == 1 and self.overrides:
+            raise ScenarioError(
+                f"a second lab cannot be added to '{self.labs[0]}', which has values of its own; allowed: all labs at "
+                "once. State both in the scenario file"
+            )
+        if len(labs) > 1:
+            return self._replace_for_several(labs, shared, overrides)
         values = {split_name(name)[1]: value for name, value in own.items()}
         try:
             result = self._replace_values(shared | values)
         except ScenarioError as error:
             is_own = any(name in str(error) for name in values)
             raise ScenarioError(f"lab '{labs[0]}': {error}" if is_own else str(error)) from None
-        flat, names = result.flat(), sorted(overrides)
-        for name in names:
-            if unread := result.unread(split_name(name)[1]):
-                raise ScenarioError(f"lab '{labs[0]}': {unread}")
-        kept = tuple((name, flat[split_name(name)[1]]) for name in names)
+        kept = result._read_by(labs[0], overrides)
         return result.model_copy(update={"labs": labs, "overrides": kept})
+
+    def _replace_for_several(self, labs: Sequence[str], shared: Mapping[str, Any], overrides: Mapping[str, Any]) -> Self:
+        """Return the scenario with values for all labs, and those that only one of several labs has."""
+        base = self.model_copy(update={"labs": (), "overrides": ()})._replace_values(shared)
+        kept: list[tuple[str, Any]] = []
+        for lab in labs:
+            own = {name: value for name, value in overrides.items() if split_name(name)[0] == lab}
+            try:
+                seen = base._replace_values({split_name(name)[1]: value for name, value in own.items()})
+            except ScenarioError as error:
+                raise ScenarioError(f"lab '{lab}': {error}") from None
+            kept += seen._read_by(lab, own)
+        return base.model_copy(update={"labs": tuple(labs), "overrides": tuple(kept)})
+
+    def _read_by(self, lab: str, overrides: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        """Return a lab's own values as this scenario holds them. Raises ScenarioError if it does not read one."""
+        flat = self.flat()
+        for name in sorted(overrides):
+            if unread := self.unread(split_name(name)[1]):
+                raise ScenarioError(f"lab '{lab}': {unread}")
+        return tuple((name, flat[split_name(name)[1]]) for name in sorted(overrides))
 
     def lab_scenario(self, lab: str) -> Self:
         """Return the scenario as one of :attr:`labs` sees it: its own values, and the common ones without labs.
@@ -178,7 +202,11 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if lab not in self.labs:
             known = f"; allowed: {', '.join(self.labs)}" if self.labs else ", because the scenario names no labs"
             raise ScenarioError(f"no lab '{lab}'{did_you_mean(lab, self.labs) or known}")
-        return self.model_copy(update={"labs": (), "overrides": ()})
+        alone = self.model_copy(update={"labs": (), "overrides": ()})
+        if len(self.labs) == 1:
+            return alone
+        own = {split_name(name)[1]: value for name, value in self.overrides if split_name(name)[0] == lab}
+        return alone._replace_values(own)
 
     def unread(self, name: str) -> str:
         """Return a sentence on why a parameter, by flat name, has no effect; empty if the scenario reads it."""
@@ -304,7 +332,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
     def file_content(self) -> dict[str, Any]:
         """Return the content of a TOML file of this scenario: texts, and what differs from the defaults by table."""
         content: dict[str, Any] = {"description": self.description, "source": self.source}
-        known, own = parameters(type(self)), {split_name(name)[1] for name, _ in self.overrides}
+        known = parameters(type(self))
+        own = {split_name(name)[1] for name, _ in self.overrides} if len(self.labs) == 1 else set()
         for name, value in self.flat().items():
             parameter = known[name]
             if value != parameter.default and name not in own:
@@ -333,6 +362,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         for name in _LATER_PARAMETERS:
             if content[name] == parameters(type(self))[name].default:
                 del content[name]
+        if len(self.labs) > 1:
+            content["labs"] = {lab: self.lab_scenario(lab).digest() for lab in self.labs}
         if logged:
             del content["cluster__background"]
             content["digest of cluster__background"] = logged

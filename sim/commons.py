@@ -1,0 +1,111 @@
+"""Let labs gain from each other's research: publications with a lag, and diffusion of software.
+
+A paper that one lab publishes adds a share of its effective papers to the effort of each other lab, once the delay of
+the author's publications and the lag of the reader have passed. With n equal labs, a share sigma and no lag, effort
+grows 1 + sigma (n - 1) times as fast as in one of them alone.
+
+Diffusion closes a part of the gap to the best software that others can know: ``d ln(gap)/dt = -rate``. It needs no
+papers: products are imitated, people move, and software leaks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from annotated_types import Interval
+from pydantic import BaseModel
+from simpy import Event
+
+from agents.params import DAYS_PER_YEAR
+from sim.clock import Clock
+
+if TYPE_CHECKING:
+    from sim.lab import Lab
+
+DIFFUSION_STEP_DAYS: Final = 1.0
+"""Time between two steps of diffusion [days]; each closes the exact part of the gap."""
+PUBLICATION_STEP: Final = 0.02
+"""Longest step of software between two publications of pooled work that other labs read [doublings]."""
+
+
+class CommonsParams(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Parameters of what a lab gains from the others."""
+
+    publication_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
+    """Share of the effective papers of every other lab that count for this lab too, once they are published. Source:
+    our choice, 0: labs share nothing."""
+    lag_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
+    """Time from the publication of a paper to its use in this lab. Source: our choice; open models follow the best
+    closed ones by about 4 months, and those of China by 7 (Epoch AI, 2025)."""
+    diffusion_per_year: Annotated[float, Interval(ge=0, le=1000), "per year"] = 0.0
+    """Rate at which the gap to the best software that this lab can know closes: after 1/rate years, 37% of it are left.
+    Source: our choice, 0."""
+    diffusion_of: Annotated[Literal["published", "deployed", "discovered"], "name"] = "published"
+    """Software of others that diffuses. `published`: what they have published. `deployed`: what their AIs run on, so
+    that products can be imitated or stolen. `discovered`: all of it, as with a leak from inside. Source: our choice."""
+
+
+class Commons:
+    """Pass research from lab to lab. Without other labs, and with the defaults, nothing happens.
+
+    Arguments
+    ---------
+    clock
+        Clock of the run.
+    labs
+        The labs by name.
+    """
+
+    def __init__(self, clock: Clock, labs: Mapping[str, Lab]) -> None:
+        self._clock = clock
+        self._labs = labs
+        for name, lab in labs.items():
+            if any(other.settings.commons.publication_share > 0 for other in labs.values() if other is not lab):
+                lab.knowledge.on_counted = partial(self._on_counted, name)
+        if any(lab.settings.commons.diffusion_per_year > 0 for lab in labs.values()):
+            self._schedule_diffusion()
+
+    def _on_counted(self, name: str, effective_papers: float) -> None:
+        """Send the papers of one lab to the others."""
+        delay = self._labs[name].policy.publication_delay_days
+        for other, lab in self._labs.items():
+            params = lab.settings.commons
+            if other == name or params.publication_share == 0 or delay == math.inf:
+                continue
+            gained, days = params.publication_share * effective_papers, delay + params.lag_days
+            if days > 0:
+                self._clock.after_in_background(days, partial(self._on_arrival, other, name, gained))
+            else:
+                lab.receive_papers(name, gained)
+
+    def _on_arrival(self, reader: str, author: str, effective_papers: float, _: Event) -> None:
+        self._labs[reader].receive_papers(author, effective_papers)
+
+    def _schedule_diffusion(self) -> None:
+        self._clock.after_in_background(DIFFUSION_STEP_DAYS, self._on_diffusion)
+
+    def _on_diffusion(self, _: Event) -> None:
+        known = {name: self._software_to_know(lab) for name, lab in self._labs.items()}
+        for name, lab in self._labs.items():
+            rate = lab.settings.commons.diffusion_per_year / DAYS_PER_YEAR
+            of = lab.settings.commons.diffusion_of
+            leader = max((other for other in known if other != name), key=lambda other: known[other][of], default="")
+            gap = known[leader][of] - known[name]["discovered"] if leader else 0.0
+            if rate > 0 and gap > 0:
+                lab.receive_software(leader, -math.expm1(-rate * DIFFUSION_STEP_DAYS) * gap)
+        self._schedule_diffusion()
+
+    @staticmethod
+    def _software_to_know(lab: Lab) -> dict[str, float]:
+        """Return the software of a lab that others can know, by the values of `commons__diffusion_of` [doublings]."""
+        software = lab.knowledge.software
+        return {
+            "published": lab.published_software,
+            "deployed": software.deployed,
+            "discovered": software.discovered,
+        }
