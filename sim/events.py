@@ -223,12 +223,28 @@ class SoftwareReceived(NamedTuple):
     """Lab of the event."""
 
 
+class GpusDelivered(NamedTuple):
+    """New nodes started to work."""
+
+    day: float
+    inference: int
+    """Number of nodes for inference."""
+    experiment: int
+    """Number of nodes for experiments."""
+    training: int
+    """Number of nodes for training."""
+    speed: float
+    """Their speed, relative to the nodes of day 0."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
+
+
 class LabEnded(NamedTuple):
     """One of several labs reached its goal. It does no more research; the others go on."""
 
     day: float
     ending: str
-    """Reason: doublings, researchers or limit reached."""
+    """Reason: doublings, researchers, limit reached, closed or merged."""
     sentence: str
     """The reason as a sentence."""
     lab: str = ""
@@ -288,6 +304,7 @@ LabEvent = (
     | BackgroundLoaded
     | PapersReceived
     | SoftwareReceived
+    | GpusDelivered
     | LabEnded
 )
 Event = LabEvent | RunEnded

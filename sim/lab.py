@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import mesa
@@ -93,15 +93,13 @@ class Lab:
         self.reference_team = scenario.reference_team
         """Team to which `kernels__candidates_per_day` refers."""
         self._clock = run.clock
-        self._ledger = events.LabLedger(run.ledger, name)
-        self._end = run.end
+        self._ledger, self._end = events.LabLedger(run.ledger, name), run.end
         self.has_ended = False
-        """Whether the lab has reached its goal. The other labs of the run go on."""
+        """Whether the lab has ended, while other labs of the run go on."""
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
         self.compute = ComputeAccount(run.clock, streams, self.settings)
-        policy = make.policy or POLICIES[scenario.policy.name]
-        self.policy = policy(PolicyPorts(self.compute, self.settings))
+        self.policy = (make.policy or POLICIES[scenario.policy.name])(PolicyPorts(self.compute, self.settings))
         self.knowledge = LabKnowledge(
             name,
             run.clock,
@@ -113,6 +111,7 @@ class Lab:
             self._ledger,
             self._next_generation_at,
         )
+        self.knowledge.software.begin_at(scenario.entry.software_doublings)
         self._set_publication_delay()
         self.workforce = Workforce(
             run.model,
@@ -145,6 +144,7 @@ class Lab:
             AgentId(name, "trainer", 0),
             TrainerPorts(self.compute, self.deployments, self.policy, self.settings),
         )
+        self.training.consumed_doublings = scenario.entry.software_doublings
         self.kernels = make.kernel_engineer(
             run.model,
             AgentId(name, "kernel engineer", KERNEL_ENGINEER_NUMBER),
@@ -156,16 +156,18 @@ class Lab:
         self.background = self._start_background()
         """Jobs of other users; None if the scenario has no background load."""
         self.hosting = InferenceCapacity(self.compute.datacenter, scenario.hosted_at_start, self._on_inference_changed)
-        load = self.background.load if self.background is not None else None
-        self.meter = LabMeter(
-            self.settings, self.compute, self.workforce, self.knowledge, self.training, self.hosting, load
-        )
+        self.meter = self._create_meter()
         """Measurements since the latest review of the policy."""
         if self.settings.humans.initial > 0:
             self._on_hiring_due()
         self._review_due = self._reviewed = False
         """Whether a review is due in this instant; whether one took place, after which a training run may be due."""
         self._schedule_review()
+        self._schedule_entry()
+
+    def _create_meter(self) -> LabMeter:
+        load = self.background.load if self.background is not None else None
+        return LabMeter(self.settings, self.compute, self.workforce, self.knowledge, self.training, self.hosting, load)
 
     def _check_day_0(self, scenario: Scenario) -> None:
         """Refuse a lab that would write no paper, or need too many agents. Raises ScenarioError."""
@@ -211,6 +213,11 @@ class Lab:
         self.knowledge.received.append((source, effective_papers, gained))
         self._clock.request_settlement()
 
+    @property
+    def has_entered(self) -> bool:
+        """Whether the lab has begun its research."""
+        return self.now >= self.settings.entry.day
+
     # --- Coordination of the parts -----------------------------------------------------------------------
 
     def _growth_law(self, own_team: TeamSize | None = None) -> Law:
@@ -222,6 +229,14 @@ class Lab:
 
     def _on_cohort_formed(self, cohort: int, researchers: int) -> None:
         self._ledger.append(events.CohortFormed(self.now, cohort, researchers))
+
+    def _schedule_entry(self) -> None:
+        if self.settings.entry.day > 0:
+            self._clock.after(self.settings.entry.day, self._on_entry)
+
+    def _on_entry(self, _: ClockEvent) -> None:
+        self._capacity_changed, self._hiring_due = True, self.settings.humans.initial > 0
+        self._clock.request_settlement()
 
     def _on_hiring_due(self) -> None:
         self._hiring_due = True
@@ -317,7 +332,7 @@ class Lab:
         faster before AIs do all research.
         """
         hosted = self.hosting.researchers(self.automation.hosted_doublings, self.compute.work_rate)
-        if self.has_ended:
+        if self.has_ended or not self.has_entered:
             hosted = 0
         target = hosted if self.automation.is_complete else 0
         self._set_assistants(hosted - target)
@@ -329,7 +344,7 @@ class Lab:
 
     def _hire(self) -> None:
         """Hire the humans that are due; the tasks of papers are divided between the AIs and all of them."""
-        if self.has_ended:
+        if self.has_ended or not self.has_entered:
             return
         before = self.humans.size
         self.automation.humans = max(before, self.humans.scheduled(self.now))
@@ -357,6 +372,15 @@ class Lab:
                 self._end(*events.enough_doublings(self.knowledge.doublings))
         elif target and self.workforce.active_researchers >= target:
             self._end(*events.enough_researchers(target))
+
+    def record_delivery(self, nodes: Mapping[str, int], speed: float) -> None:
+        """Record the nodes that were delivered, by use, and their speed."""
+        number = [nodes.get(use, 0) for use in Use]
+        self._ledger.append(events.GpusDelivered(self.now, *number, speed))
+
+    def end(self, ending: str, sentence: str) -> None:
+        """End the lab, and the run with it if no other lab goes on."""
+        self._end(ending, sentence)
 
     def stop(self, ending: str, sentence: str) -> None:
         """End the research of the lab, while other labs go on: nobody works on papers or training runs any more."""

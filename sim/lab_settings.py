@@ -26,6 +26,9 @@ class LabSettings:
         self.kernels = scenario.kernels
         self.policy = scenario.policy
         self.commons = scenario.commons
+        self.entry = scenario.entry
+        self.exit = scenario.exit
+        self.supply = scenario.supply
         self.cluster = scenario.cluster
         """Parameters of the cluster, with its GPUs on day 0; `hardware.datacenter.Datacenter` has the present GPUs."""
         self.run = scenario.run

@@ -33,6 +33,11 @@ class SoftwareState:
         """Add effective papers to the cumulative effort, and raise discovered software accordingly."""
         self.effort, self.discovered = self.after(effective_papers)
 
+    def begin_at(self, doublings: float) -> None:
+        """Begin with this discovered and deployed software instead of that of day 0 [doublings]."""
+        self.raise_to(doublings)
+        self.deployed = self.discovered
+
     def raise_to(self, discovered: float) -> None:
         """Raise discovered software to a level [doublings], and the effort with it; below it, nothing changes.
 

@@ -19,9 +19,11 @@ from sim.interventions import check_resumable
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab, RunParts
 from sim.lab_factory import LabFactory
+from sim.lab_lifetime import Exits, check_lifetimes
 from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario
 from sim.settle import settle
+from sim.supply import Supply
 
 
 class Snapshot(NamedTuple):
@@ -90,8 +92,10 @@ class World(mesa.Model):
         """Labs by name; the only lab has an empty name."""
         self.commons = Commons(self.clock, self.labs) if len(self.labs) > 1 else None
         """What labs gain from each other; None with one lab."""
-        self.supply: None = None
-        """Deliveries of GPUs. Not simulated yet."""
+        self.supply = Supply(self.clock, self.labs)
+        """Orders and deliveries of GPUs."""
+        self.exits = Exits(self.clock, self.labs)
+        """Labs that close or merge."""
         self.regulator: None = None
         """Authority that can limit the use of GPUs. Not simulated yet."""
         self.clock.on_instant_end = self._settle
@@ -109,6 +113,7 @@ class World(mesa.Model):
         scenarios = {"": self.scenario}
         if len(self.scenario.labs) > 1:
             scenarios = {name: self.scenario.lab_scenario(name) for name in self.scenario.labs}
+        check_lifetimes(scenarios)
         labs = {}
         for name, scenario in scenarios.items():
             parts = RunParts(self, self.clock, self.streams, self.ledger, partial(self._on_lab_end, name))

@@ -30,8 +30,10 @@ from agents.params import (
 from hardware.cluster.params import ClusterParams
 from sim.commons import CommonsParams
 from sim.growth import GrowthParams, ReturnsLaw
+from sim.lab_lifetime import EntryParams, ExitParams, StaysParams
 from sim.production import AutomationParams, SeriesTasks
 from sim.start import AnyStartParams, ResearchersStart
+from sim.supply import SupplyParams
 from sim.time_horizon import HorizonParams, NoHorizon
 
 DEFAULT = "lab"
@@ -231,7 +233,10 @@ class ScenarioValues(Schema, frozen=True, extra="forbid"):
     cluster: ClusterParams = ClusterParams()
     training: TrainingParams = TrainingParams()
     kernels: Annotated[KernelParams, Field(union_mode="left_to_right")] = MeasuredKernelParams()
+    supply: SupplyParams = SupplyParams()
     commons: CommonsParams = CommonsParams()
+    entry: EntryParams = EntryParams()
+    exit: Annotated[ExitParams, Field(discriminator="kind")] = StaysParams()
     policy: Annotated[PolicyParams, Field(discriminator="name")] = FixedPolicyParams()
     run: RunParams = RunParams()
 

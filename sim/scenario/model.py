@@ -46,7 +46,7 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
-LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon", "commons")
+LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon", "supply", "commons", "entry", "exit")
 """Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
 _LATER_PARAMETERS = ("growth__ai_doublings",)
 """Parameters that were added later to an older block; the same holds for each of them."""
@@ -173,7 +173,9 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         kept = result._read_by(labs[0], overrides)
         return result.model_copy(update={"labs": labs, "overrides": kept})
 
-    def _replace_for_several(self, labs: Sequence[str], shared: Mapping[str, Any], overrides: Mapping[str, Any]) -> Self:
+    def _replace_for_several(
+        self, labs: Sequence[str], shared: Mapping[str, Any], overrides: Mapping[str, Any]
+    ) -> Self:
         """Return the scenario with values for all labs, and those that only one of several labs has."""
         base = self.model_copy(update={"labs": (), "overrides": ()})._replace_values(shared)
         kept: list[tuple[str, Any]] = []

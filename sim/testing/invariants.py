@@ -117,6 +117,7 @@ _TEXTS = {
 """Values of the text parameters that are allowed with the defaults of the others."""
 
 _BLOCKS_OF_HUMANS = ("humans__", "automation__")
+_BLOCKS_OF_SEVERAL_LABS = ("supply__", "commons__", "entry__", "exit__")
 
 MAY_BE_ZERO = (
     "growth__limit_doublings",
@@ -167,8 +168,8 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values.
 
-    One scenario in four has humans, unless a parameter of
-    `humans` or `automation` is fixed.
+    One scenario in four has humans, unless a parameter of `humans` or `automation` is fixed. The lab is alone, from
+    day 0 to the end, on its GPUs of day 0, unless other values are fixed.
     """
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
     measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
@@ -184,6 +185,7 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
         for name, parameter in parameters().items()
         if name not in fixed and name not in selected and not start.unread(name)
         if has_humans or not name.startswith(_BLOCKS_OF_HUMANS)
+        if not name.startswith(_BLOCKS_OF_SEVERAL_LABS)
     }
     if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
         fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
