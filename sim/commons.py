@@ -1,7 +1,7 @@
 """Let labs gain from each other's research: publications with a lag, and diffusion of software.
 
-A paper that one lab publishes adds a share of its effective papers to the effort of each other lab, once the delay of
-the author's publications and the lag of the reader have passed. With n equal labs, a share sigma and no lag, effort
+A share of the effective papers of one lab adds to the effort of each other lab. It counts there once the delay of the
+author's publications and the lag of the reader have passed. With n equal labs, a share sigma and no lag, effort
 grows 1 + sigma (n - 1) times as fast as in one of them alone.
 
 Diffusion closes a part of the gap to the best software that others can know: ``d ln(gap)/dt = -rate``. It needs no
@@ -13,10 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from annotated_types import Interval
-from pydantic import BaseModel
 from simpy import Event
 
 from agents.params import DAYS_PER_YEAR
@@ -27,27 +25,6 @@ if TYPE_CHECKING:
 
 DIFFUSION_STEP_DAYS: Final = 1.0
 """Time between two steps of diffusion [days]; each closes the exact part of the gap."""
-PUBLICATION_STEP: Final = 0.02
-"""Longest step of software between two publications of pooled work that other labs read [doublings]."""
-
-
-class CommonsParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of what a lab gains from the others."""
-
-    publication_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
-    """Share of the effective papers of every other lab that count for this lab too, once they are published. Source:
-    our choice, 0: labs share nothing."""
-    lag_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
-    """Time from the publication of a paper to its use in this lab. Source: our choice; open models follow the best
-    closed ones by about 4 months, and those of China by 7 (Epoch AI, 2025)."""
-    diffusion_per_year: Annotated[float, Interval(ge=0, le=1000), "per year"] = 0.0
-    """Rate at which the gap to the best software that this lab can know closes: after 1/rate years, 37% of it are left.
-    Source: our choice, 0."""
-    diffusion_of: Annotated[Literal["published", "deployed", "discovered"], "name"] = "published"
-    """Software of others that diffuses. `published`: what they have published. `deployed`: what their AIs run on, so
-    that products can be imitated or stolen. `discovered`: all of it, as with a leak from inside. Source: our choice."""
 
 
 class Commons:

@@ -16,9 +16,9 @@ from agents.work_model import mean_run_days
 from hardware.uses import Use
 from sim import events
 from sim.clock import Clock
-from sim.commons import PUBLICATION_STEP
 from sim.compute_account import ComputeAccount
 from sim.growth import Law
+from sim.lab_params import PUBLICATION_STEP
 from sim.lab_settings import LabSettings
 from sim.publication_history import PublicationHistory
 from sim.software import LEVEL_TOLERANCE, SoftwareState

@@ -383,7 +383,7 @@ class Lab:
         self._end(ending, sentence)
 
     def stop(self, ending: str, sentence: str) -> None:
-        """End the research of the lab, while other labs go on: nobody works on papers or training runs any more."""
+        """End the research of the lab, while other labs go on: no paper and no training run is begun any more."""
         self.has_ended = True
         self._ledger.append(events.LabEnded(self.now, ending, sentence))
         self._capacity_changed = True

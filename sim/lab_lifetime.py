@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from annotated_types import Interval
-from pydantic import BaseModel
 from simpy import Event
 
 from sim.clock import Clock
 from sim.growth import FrozenLaw
+from sim.lab_params import ClosesParams, MergesParams, StaysParams
 from sim.scenario.messages import ScenarioError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,57 +20,6 @@ REVIEW_DAYS: Final = 1.0
 """Time between two looks at the conditions of exits [days]."""
 _TOLERANCE: Final = 1e-9
 """Tolerance for rounding within which a day or a gap is reached."""
-
-
-class EntryParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of the day and the software with which a lab begins."""
-
-    day: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
-    """Day on which the lab begins its research. Before it, the lab reads what others publish. Source: our choice, 0."""
-    software_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
-    """Software with which the lab begins, discovered and deployed, beyond that of day 0. Its GPUs run as many more
-    researchers. Source: our choice, 0; a lead of one month of the report's toy model is one doubling."""
-
-
-class StaysParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Let the lab stay to the end of the run."""
-
-    kind: Annotated[Literal["stays"], "name"] = "stays"
-    """What ends the lab before the others. `stays`: nothing. `closes`: its research ends, and its GPUs stand still.
-    `merges`: its GPUs and its software go to another lab. Source: our choice, `stays`."""
-
-
-class ClosesParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of a lab that closes."""
-
-    kind: Annotated[Literal["closes"], "name"] = "closes"
-    day: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
-    """First day on which the lab can close or merge. Source: our choice."""
-    behind_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
-    """Gap to the best deployed software of the others at which the lab closes or merges, from that day on. 0: it does
-    so on that day, whatever its software. Source: our choice."""
-
-
-class MergesParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of a lab that merges with another one."""
-
-    kind: Annotated[Literal["merges"], "name"] = "merges"
-    day: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
-    behind_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
-    into: Annotated[str, "name of a lab"] = ""
-    """Lab that receives the GPUs and the better software of both. Humans do not change the lab. Source: our choice."""
-
-
-ExitParams = StaysParams | ClosesParams | MergesParams
-"""Parameters of the exit of a lab; `kind` selects the class."""
 
 
 def check_lifetimes(labs: Mapping[str, Scenario]) -> None:

@@ -2,9 +2,9 @@
 
 Each lab orders nodes so that its GPUs grow by a factor a year. Orders are placed in lots, and work after a delay. A
 share of the orders can go to a common pot, which is divided by deployed software (revenue). New nodes are faster than
-those of day 0 by a factor a year, and by research on hardware that AIs do: with the automated share f of that research
-and its returns r, speed grows as A^(r f), where A is the number of AI researchers that the lab runs. This is
-``g_H = r_H f_H g_AI`` of Davidson, Halperin, Houlden and Korinek (NBER w35155, 2026), with a lag of fabrication.
+those of day 0 by a factor a year, and by research on hardware that AIs do. With the automated share f of that research
+and its returns r, speed grows as A^(r f) with the number A of AI researchers that the lab runs. This is
+``g_H = r_H f_H g_AI`` of Davidson, Halperin, Houlden and Korinek (NBER w35155, 2026), after a lag of fabrication.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-from annotated_types import Interval
-from pydantic import BaseModel
 from simpy import Event
 
 from agents.params import DAYS_PER_YEAR
@@ -29,40 +27,6 @@ if TYPE_CHECKING:
 
 _ROUNDING: Final = 1e-9
 """Part of a node that is rounding."""
-
-
-class SupplyParams(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
-    """Parameters of the GPUs that a lab receives after day 0."""
-
-    growth_per_year: Annotated[float, Interval(ge=1, le=1000), "times per year"] = 1.0
-    """Factor by which the GPUs of the lab grow in 365 days, by orders in proportion to its shares of uses. Source: 1 is
-    the report's fixed stock; Epoch AI has 3.3 for the largest sites and 2.9 to 4.8 for the stock of Nvidia chips (2023
-    to 2025)."""
-    lot_days: Annotated[float, Interval(ge=0.1, le=3650), "days"] = 30.0
-    """Time between two orders. Source: our choice; GPUs arrive in sites, not smoothly."""
-    delay_days: Annotated[float, Interval(ge=0, le=3650), "days"] = 0.0
-    """Time from an order to its work. Source: our choice, 0; Epoch AI counts about a quarter."""
-    most_gpus: Annotated[int, Interval(ge=1, le=1_000_000), "GPUs"] = 1_000_000
-    """Number of GPUs beyond which the lab orders none. Source: our choice, the largest cluster that asara simulates."""
-    speed_growth_per_year: Annotated[float, Interval(ge=1, le=1000), "times per year"] = 1.0
-    """Factor by which the speed of new nodes grows in 365 days without research by AIs. Source: our choice, 1."""
-    success_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
-    """Share of the orders of the lab that goes to a pot, which all labs with a share divide by their deployed software,
-    as a measure of revenue. Source: our choice, 0; the tabletop exercise of the Good Ancestors Project takes 0.4."""
-    automated_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
-    """Share of research on hardware that AIs do, f. Source: 0 is the report's fixed hardware; Davidson et al. ask
-    whether 0.1 to 0.2 is enough for an explosion."""
-    returns: Annotated[float, Interval(ge=0, le=100), "exponent"] = 5.0
-    """Returns to research on hardware, r. Source: Davidson et al. (NBER w35155), 5."""
-    fabrication_days: Annotated[float, Interval(ge=0, le=3650), "days"] = 365.0
-    """Time from research on hardware to faster nodes. Source: our choice, a year."""
-
-    @property
-    def delivers(self) -> bool:
-        """Whether the lab orders GPUs."""
-        return self.growth_per_year > 1
 
 
 class LabSupply:

@@ -28,12 +28,10 @@ from agents.params import (
     TrainingParams,
 )
 from hardware.cluster.params import ClusterParams
-from sim.commons import CommonsParams
 from sim.growth import GrowthParams, ReturnsLaw
-from sim.lab_lifetime import EntryParams, ExitParams, StaysParams
+from sim.lab_params import CommonsParams, EntryParams, ExitParams, StaysParams, SupplyParams
 from sim.production import AutomationParams, SeriesTasks
 from sim.start import AnyStartParams, ResearchersStart
-from sim.supply import SupplyParams
 from sim.time_horizon import HorizonParams, NoHorizon
 
 DEFAULT = "lab"
