@@ -21,8 +21,8 @@ from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
 
 INPUTS: Final = ("researchers", "experiments", "training", "humans")
-"""Inputs: AI researchers of day 0, GPUs for experiments, the speed of training runs (the inverse of their work), and
-humans of all days, if the lab has any."""
+"""Inputs: AI researchers of day 0, GPUs for experiments, and the speed of training runs (the inverse of their work). If
+the lab has humans, their number on all days is another input."""
 INPUT_INCREASE: Final = 1.01
 """Factor by which an input is raised."""
 UNDEFINED: Final = "undefined"

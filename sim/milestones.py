@@ -58,8 +58,8 @@ class Milestone(NamedTuple):
     multiplier: float | None = None
     """AI research multiplier that defines a milestone of that kind; None for a task."""
     productivity: float | None = None
-    """Productivity of an AI on the hardest kind of task that asara takes for this milestone [median humans]; None if
-    asara does not date it in this way."""
+    """Productivity of an AI on the hardest kind of task that defines the milestone here [median humans]. None for
+    milestones that asara does not date in this way."""
     scenario_multiplier: float | None = None
     """AI research multiplier of this task in the scenario AI 2027 (ai-2027.com, 2025)."""
     published: tuple[PublishedMedian, ...] = ()
