@@ -11,7 +11,7 @@ from hardware.datacenter import POOL_OF
 from hardware.kernels.speedup_curve import describe_searches
 from sim import reporters, run_statistics
 from sim.ai_path import AiPath, ai_path, multiplier_sentence
-from sim.events import Event
+from sim.events import Event, LabEnded, RunEnded
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab
 from sim.lab_factory import LabFactory
@@ -21,9 +21,9 @@ from sim.notebook_display import factor, format_number, summary_html
 from sim.pace import Pace
 from sim.road import Road, road_of
 from sim.run_statistics import Doubling
-from sim.scenario.model import Scenario
+from sim.scenario.model import Scenario, ScenarioError
 from sim.start import StartParams
-from sim.world import World
+from sim.world import World, series_name
 
 Engine = Literal["world", "fluid"]
 
@@ -207,43 +207,59 @@ def run(
 
     Raises ScenarioError if the scenario cannot be run.
     """
+    if scenario is not None and len(scenario.labs) > 1:
+        raise ScenarioError(
+            f"the scenario has {len(scenario.labs)} labs ({', '.join(scenario.labs)}); allowed here: one. Use "
+            "sim.race.run_race, or `asara race`"
+        )
     with World(scenario, seed, calibration, make) as world:
         while not (watch and watch(world)) and world.running:
             world.step()
         return summarise(world)
 
 
-def summarise(world: World) -> RunResult:
-    """Return the result of a world so far, whether its run is over or not."""
-    ending, sentence = "interrupted", f"Interrupted at day {world.now:.6g}."
-    if world.ending is not None:
-        ending, sentence = world.ending.ending, world.ending.sentence
+def summarise(world: World, lab: str = "") -> RunResult:
+    """Return the result of a lab of a world so far, whether its run is over or not.
+
+    ``lab``: name of the lab, empty for the only one.
+    """
+    there = world.labs[lab]
+    knowledge, literature = there.knowledge, there.knowledge.literature
+    ending, sentence = _ending_of(world, lab)
     return RunResult(
-        scenario=world.scenario,
+        scenario=there.settings.scenario if lab else world.scenario,
         seed=world.run_seed,
         digest=world.digest(),
         day=world.now,
         ending=ending,
         sentence=sentence,
-        pace=run_statistics.pace(world),
-        long_run=run_statistics.long_run(world),
-        doublings=run_statistics.doublings(world),
-        software_doublings=reporters.discovered(world.lab),
-        deployed_doublings=world.lab.knowledge.software.deployed,
-        researchers=world.lab.workforce.active_researchers,
-        papers=world.lab.knowledge.papers,
-        duplicate_share=world.lab.knowledge.literature.duplicates / max(1, world.lab.knowledge.literature.published),
-        toes_exponent=run_statistics.parallelization_exponent(world),
-        cluster={use: _gpu_usage(world.lab, use) for use in reporters.uses_of(world.lab)},
+        pace=run_statistics.pace(world, lab),
+        long_run=run_statistics.long_run(world, lab),
+        doublings=run_statistics.doublings(world, lab),
+        software_doublings=reporters.discovered(there),
+        deployed_doublings=knowledge.software.deployed,
+        researchers=there.workforce.active_researchers,
+        papers=knowledge.papers,
+        duplicate_share=literature.duplicates / max(1, literature.published),
+        toes_exponent=run_statistics.parallelization_exponent(world, lab),
+        cluster={use: _gpu_usage(there, use) for use in reporters.uses_of(there)},
         kernels=summarise_kernels(
-            world.lab.calibration, world.lab.kernels.candidates, world.lab.kernels.speedup, world.lab.compute.work_rate
+            there.calibration, there.kernels.candidates, there.kernels.speedup, there.compute.work_rate
         ),
-        time_shares=run_statistics.time_shares(world),
-        series=world.datacollector.model_vars,
-        events=world.ledger,
-        jobs=world.lab.compute.datacenter.records,
-        road=road_of(world),
+        time_shares=run_statistics.time_shares(world, lab),
+        series={name: world.datacollector.model_vars[series_name(lab, name)] for name in reporters.REPORTERS},
+        events=[event for event in world.ledger if isinstance(event, RunEnded) or event.lab == lab],
+        jobs=there.compute.datacenter.records,
+        road=road_of(world) if not lab else None,
     )
+
+
+def _ending_of(world: World, lab: str) -> tuple[str, str]:
+    """Return the ending of a lab, or of the run if that ended first, and its sentence."""
+    ended = next((event for event in world.ledger if isinstance(event, LabEnded) and event.lab == lab), world.ending)
+    if ended is None:
+        return "interrupted", f"Interrupted at day {world.now:.6g}."
+    return ended.ending, ended.sentence
 
 
 def summarise_kernels(measured: MeasuredKernels, candidates: float, speedup: float, work_rate: float) -> KernelSummary:
