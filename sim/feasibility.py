@@ -210,7 +210,7 @@ def check_jobs_end(scenario: Scenario, capacities: Capacities) -> None:
                 f"{scenario.training.first_run_gpus:,} GPUs {_describe_duration(days)}; a job may take "
                 f"{MAX_JOB_DAYS:,.0f} days on average. Make failures rarer, or the run smaller"
             )
-    params = scenario.researcher
+    params = scenario.ai_researcher
     if params.experiment_gpu_days > 0:
         work = params.experiment_gpu_days / max(1, params.experiment_gpus)
         gpus = min(params.experiment_gpus, max(1, math.ceil(params.experiment_gpu_days / params.experiment_days)))

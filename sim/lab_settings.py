@@ -16,9 +16,9 @@ class LabSettings:
         """Replace all parameters."""
         self.scenario = scenario
         self.growth = scenario.growth
-        self.researcher = scenario.researcher
+        self.researcher = scenario.ai_researcher
         self.humans = scenario.humans
-        self.automation = scenario.automation
+        self.automation = scenario.ai_automation
         self.start = scenario.start
         self.horizon = scenario.horizon
         self.literature = scenario.literature

@@ -20,10 +20,9 @@ from sim.fluid.stepper import run_labs
 from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario, ScenarioError
 
-INPUTS: Final = ("researchers", "experiments", "training")
-"""Inputs: AI researchers of day 0, GPUs for experiments, and the speed of training runs (the inverse of their work).
-
-Humans are not an input. If they alone limit progress, what limits it is undefined."""
+INPUTS: Final = ("researchers", "experiments", "training", "humans")
+"""Inputs: AI researchers of day 0, GPUs for experiments, and the speed of training runs (the inverse of their work). If
+the lab has humans, their number on all days is another input."""
 INPUT_INCREASE: Final = 1.01
 """Factor by which an input is raised."""
 UNDEFINED: Final = "undefined"
@@ -77,11 +76,17 @@ class Margins(NamedTuple):
         )
 
 
-_NAMES: Final = {"researchers": "researchers", "experiments": "GPUs for experiments", "training": "training runs"}
+_NAMES: Final = {
+    "researchers": "researchers",
+    "experiments": "GPUs for experiments",
+    "training": "training runs",
+    "humans": "humans",
+}
 _MORE_OF: Final = {
     "researchers": "more researchers",
     "experiments": "more GPUs for experiments",
     "training": "faster training runs",
+    "humans": "more humans",
 }
 
 
@@ -137,27 +142,29 @@ def _margins_cached(scenario: Scenario, digest: str, doublings: int) -> Margins:
 def _doubling_days(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> Floats:
     """Return the days of the doublings, of shape (scenarios, variants, doublings).
 
-    The variants are the scenario itself, one copy per raised input, and a copy without training runs. No variant runs
-    beyond the doubling of its scenario.
+    The variants are the scenario itself, one copy per raised input in the order of INPUTS, and a copy without training
+    runs. No variant runs beyond the doubling of its scenario.
     """
     base = lab_arrays(scenarios)
     base = replace(base, most_doublings=np.minimum(base.most_doublings, np.maximum(1, doublings)))
     free = lab_arrays([_without_training(each) for each in scenarios])
     free = replace(free, log2_initial_effort=base.log2_initial_effort, most_doublings=base.most_doublings)
     trained = np.flatnonzero(base.training)  # the other scenarios need no training runs
+    staffed = np.flatnonzero(base.humans > 0)
     ways = [
         base,
         replace(base, initial=base.initial * INPUT_INCREASE),
         _more_gpus(base),
         replace(base, first_run=base.first_run / INPUT_INCREASE).take(trained),
+        replace(base, humans=base.humans * INPUT_INCREASE).take(staffed),
         free.take(trained),
     ]
     columns = {field.name: np.concatenate([getattr(way, field.name) for way in ways]) for field in fields(LabArrays)}
     _, marks = run_labs(LabArrays(**columns), STEPS_PER_DOUBLING)
-    n = len(scenarios)
-    full, faster, untrained = np.split(marks[0], [3 * n, 3 * n + len(trained)])
-    days = [*np.split(full, 3), full[:n].copy(), full[:n].copy()]
-    days[3][trained], days[4][trained] = faster, untrained
+    sizes = np.cumsum([len(way.r) for way in ways])
+    full, more_ais, more_gpus, faster, more_humans, untrained = np.split(marks[0], sizes[:-1])
+    days = [full, more_ais, more_gpus, full.copy(), full.copy(), full.copy()]
+    days[3][trained], days[4][staffed], days[5][trained] = faster, more_humans, untrained
     return np.stack(days, axis=1)
 
 
@@ -179,13 +186,11 @@ def _margins_at(scenario: Scenario, days: Floats, doublings: int) -> Margins:
     found = {
         name: -math.log(day / base) / math.log(INPUT_INCREASE) if math.isfinite(day) else 0.0
         for name, day in zip(INPUTS, raised, strict=True)
+        if name != "humans" or scenario.humans.initial > 0
     }
     found = {name: 0.0 if abs(value) < _MIN_ELASTICITY else value for name, value in found.items()}
-    best = max(INPUTS, key=lambda name: found[name])
+    best = max(found, key=lambda name: found[name])
     without = free if scenario.training.required and math.isfinite(free) else None
     if found[best] <= 0:
-        reason = "1% more of any input changes nothing"
-        if scenario.humans.initial > 0:
-            reason += ", because only humans limit progress"
-        return Margins(UNDEFINED, reason, done, base, found, without)
+        return Margins(UNDEFINED, "1% more of any input changes nothing", done, base, found, without)
     return Margins(best, "", done, base, found, without)

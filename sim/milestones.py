@@ -27,6 +27,8 @@ Numbers = Any
 
 TOP_PER_MILLE_DEVIATIONS: Final = 3.0902
 """Standard deviations from the median to the 99.9th percentile of a normal distribution."""
+TOP_RESEARCHER: Final = 3.7
+"""Value of the research of the 99.9th percentile of researchers, relative to the median. Source: AI Futures Model."""
 AIFM: Final = "AI Futures Model, December 2025, aifuturesmodel.com"
 
 
@@ -55,6 +57,9 @@ class Milestone(NamedTuple):
     definition: str
     multiplier: float | None = None
     """AI research multiplier that defines a milestone of that kind; None for a task."""
+    productivity: float | None = None
+    """Productivity of an AI on the hardest kind of task that defines the milestone here [median humans]. None for
+    milestones that asara does not date in this way."""
     scenario_multiplier: float | None = None
     """AI research multiplier of this task in the scenario AI 2027 (ai-2027.com, 2025)."""
     published: tuple[PublishedMedian, ...] = ()
@@ -117,6 +122,7 @@ TASK_MILESTONES: Final = (
         "best researcher",
         "task",
         "AIs select experiments as well as the best human researcher: 3.0902 standard deviations above the median.",
+        productivity=TOP_RESEARCHER,
         scenario_multiplier=25.0,
         published=_published((0.44, 0.78, 1.55), (0.87, 0.87, 0.88)),
     ),
@@ -125,6 +131,7 @@ TASK_MILESTONES: Final = (
         "superintelligent researcher",
         "task",
         "AIs select experiments three times as far above the median, in standard deviations, as the best human.",
+        productivity=TOP_RESEARCHER**3,
         scenario_multiplier=250.0,
         published=_published((0.97, 1.97, 4.02), (0.99, 0.98, 0.97)),
     ),
@@ -152,6 +159,9 @@ TASK_MILESTONES: Final = (
     ),
 )
 """Milestones by task, in order of difficulty."""
+
+RESEARCHER_MILESTONES: Final = tuple(each for each in TASK_MILESTONES if each.productivity is not None)
+"""Milestones by the productivity of AIs on the hardest kind of task."""
 
 MILESTONES: Final = (*MULTIPLIER_MILESTONES, *TASK_MILESTONES)
 

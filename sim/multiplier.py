@@ -25,7 +25,6 @@ from sim.fluid.lab_arrays import lab_arrays, supports
 from sim.fluid.stepper import run_labs
 from sim.scenario.model import Scenario, ScenarioError, parameters
 from sim.start import StartParams
-from sim.time_horizon import NoHorizon
 from sim.world import World
 
 CONFIDENCE: Final = 0.95
@@ -150,8 +149,8 @@ def _without_tasks_of_humans(scenario: Scenario) -> Scenario:
 
 def measurement_window(scenario: Scenario, papers: float = PAPERS) -> MeasurementWindow:
     """Return a window in which the lab of day 0 writes this many papers without waiting, after a warm-up."""
-    paper_days = [1 / scenario.researcher.papers_per_day]
-    rate = scenario.hosted_at_start * scenario.researcher.papers_per_day if scenario.is_automated else 0.0
+    paper_days = [1 / scenario.ai_researcher.papers_per_day]
+    rate = scenario.hosted_at_start * scenario.ai_researcher.papers_per_day if scenario.is_automated else 0.0
     warm_up = WARM_UP_PAPERS * paper_days[0]
     if scenario.humans.initial:
         paper_days.append(1 / scenario.humans.papers_per_day)
@@ -279,13 +278,8 @@ _NO_PAPERS: Final = (
 def _paces_by_equations(labs: Sequence[Scenario], window: MeasurementWindow) -> Paces:
     """Return the paces by the equations: effort of a frozen lab counts its effective papers, ``2^effort - 1``."""
     for lab in labs:
-        reason = supports(lab)
-        if reason or not lab.is_automated or not isinstance(lab.horizon, NoHorizon):
-            raise ScenarioError(
-                reason
-                or "a lab with humans is not possible with the equations of the multiplier; allowed: humans__initial = "
-                "0. Use the World"
-            )
+        if reason := supports(lab):
+            raise ScenarioError(reason)
     short = [lab.replace(run__horizon_days=window.warm_up_days) for lab in labs]
     state, _ = run_labs(lab_arrays([*short, *labs]), _STEPS_PER_DOUBLING)
     papers = np.exp2(state.effort).reshape(2, len(labs))

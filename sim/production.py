@@ -103,6 +103,18 @@ class _TaskParams(
             doublings, self.thresholds(), math.log(self.ai_productivity), self.productivity_slope
         )
 
+    def capability_of(self, productivity: float) -> float:
+        """Return the capability at which an AI does the hardest kind of task as fast as this number of humans.
+
+        It is ``inf`` if AIs never do.
+        """
+        hardest = float(self.thresholds()[-1])
+        if productivity <= self.ai_productivity:
+            return hardest
+        if self.productivity_slope == 0:
+            return math.inf
+        return hardest + math.log2(productivity / self.ai_productivity) / self.productivity_slope
+
     def is_complete(self, doublings: float) -> bool:
         """Return whether AIs can do all tasks at a capability of ``doublings`` since day 0."""
         return doublings >= float(self.thresholds()[-1])
@@ -192,32 +204,6 @@ def log_ai_productivity(doublings: Numbers, thresholds: Numbers, log_base: Numbe
     return np.where(can, _column(log_base) + _column(slope) * math.log(2) * np.where(can, above, 0.0), -np.inf)
 
 
-def automated_share(doublings: Numbers, thresholds: Numbers, shares: Numbers) -> Numbers:
-    """Return the share of the tasks that AIs can do, with software at ``doublings``: f."""
-    can = _column(doublings) >= np.asarray(thresholds, dtype=float)
-    return np.where(can, np.asarray(shares, dtype=float), 0.0).sum(axis=-1)[()]
-
-
-def effort_multiplier(automated: Numbers) -> Numbers:
-    """Return the human effort on each task that is left, relative to that before automation: ``1/(1 - f)``.
-
-    It is 20 at f = 0.95, and ``inf`` at f = 1. Source: the report's footnote 19.
-    """
-    with np.errstate(divide="ignore"):
-        return (1 / (1 - np.asarray(automated, dtype=float)))[()]
-
-
-def amdahl_speedup(automated: Numbers, speed: Numbers) -> Numbers:
-    """Return the speed-up of a paper whose tasks come one after another, ``1/(1 - f + f/s)`` (Amdahl, 1967).
-
-    ``automated``, f, is the share of the tasks that AIs do, and ``speed``, s, their speed relative to humans. With
-    unlimited speed it is :func:`effort_multiplier`. It equals a CES of speeds with rho = -1.
-    """
-    automated = np.asarray(automated, dtype=float)
-    with np.errstate(divide="ignore"):
-        return (1 / (1 - automated + automated / np.asarray(speed, dtype=float)))[()]
-
-
 def log_unlimited_gain(automated: Numbers, rho: Numbers, *, reallocation: bool = True) -> Numbers:
     """Return ln of output per human if AIs do the share f of the tasks without limit.
 
@@ -231,19 +217,6 @@ def log_unlimited_gain(automated: Numbers, rho: Numbers, *, reallocation: bool =
     gain = np.where(np.isneginf(rho) & (automated == 1) & (not reallocation), np.inf, gain)
     gain = np.where(rho >= 0, np.inf, gain)
     return np.where(automated == 0, 0.0, gain)[()]
-
-
-def log_fixed_share_output(
-    log_humans: Numbers, log_ais: Numbers, automated: Numbers, rho: Numbers, *, reallocation: bool = True
-) -> Numbers:
-    """Return ln Y if AIs do the share f of the tasks at the productivity of humans, and cannot do the others.
-
-    With reallocation ``Y = H + A`` if AIs are at most the share f of all workers. Otherwise ``Y^rho = f^(1 - rho) A^rho
-    + (1 - f)^(1 - rho) H^rho``.
-    """
-    automated = np.asarray(automated, dtype=float)
-    shares = np.stack([automated, 1 - automated], axis=-1)
-    return allocate(log_humans, log_ais, [0.0, -np.inf], shares, rho, reallocation=reallocation).log_output
 
 
 def allocate(

@@ -10,6 +10,7 @@ import pandas as pd
 from hardware.datacenter import POOL_OF
 from hardware.kernels.speedup_curve import describe_searches
 from sim import reporters, run_statistics
+from sim.ai_path import AiPath, ai_path, multiplier_sentence
 from sim.events import Event
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab
@@ -21,6 +22,7 @@ from sim.pace import Pace
 from sim.road import Road, road_of
 from sim.run_statistics import Doubling
 from sim.scenario.model import Scenario
+from sim.start import StartParams
 from sim.world import World
 
 Engine = Literal["world", "fluid"]
@@ -134,6 +136,20 @@ class RunResult(NamedTuple):
         """Input of which 1% more brings the last completed doubling forward most."""
         return self.margins.limited_by
 
+    @property
+    def ai_path(self) -> AiPath:
+        """AIs in use over the days of the run."""
+        waiting = self.software_doublings - self.deployed_doublings
+        return ai_path(self.scenario, self.seed, self.events, self.day, waiting)
+
+    @property
+    def road_sentences(self) -> list[str]:
+        """Sentences on the road to ASARA, with the AI research multiplier; none if the run has no road."""
+        if self.road is None:
+            return []
+        start = [self.scenario.start.sentence] if isinstance(self.scenario.start, StartParams) else []
+        return [*self.road.sentences, *start, multiplier_sentence(self.scenario, self.ai_path)]
+
     def series_frame(self) -> pd.DataFrame:
         """Return the series as a data frame: one row per frame, columns as in sim.reporters.REPORTERS."""
         return pd.DataFrame(self.series)
@@ -160,7 +176,7 @@ class RunResult(NamedTuple):
             f"{format_number(self.researchers)} researchers, {format_number(self.papers)} papers",
         }
         if self.road is not None:
-            statements["The road to ASARA"] = " ".join(self.road.sentences)
+            statements["The road to ASARA"] = " ".join(self.road_sentences)
         return summary_html(statements, self.series["day"], self.series["discovered"], self.doublings)
 
 

@@ -11,7 +11,6 @@ All functions are pure. An argument of type ``Numbers`` is a float or a NumPy ar
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
@@ -82,7 +81,6 @@ class ResearchersStart(
 _READ_BY_RULE: Final = {"tokens_per_parameter": "ratio", "fixed_parameters": "size", "fixed_tokens": "tokens"}
 """Value of `size_rule` under which a parameter has an effect."""
 _READ_WITH_CONTEXT: Final = (
-    "serial_speed",
     "cache_bytes_per_token",
     "gpu_memory_gb",
     "gpu_flop_per_second",
@@ -119,14 +117,17 @@ class StartParams(
     tokens_per_second: Annotated[float, Interval(ge=1e-3, le=1e9), "tokens per second"] = 40 / 3
     """Speed of one copy, v. Source: the report's "about ten words per second" at 0.75 words a token."""
     serial_speed: Annotated[float, Interval(ge=1e-3, le=1e6), "times"] = 1.0
-    """Speed at which copies run, relative to `tokens_per_second`. The number of copies falls in proportion, so that
-    the tokens per second of all copies stay. Source: our choice."""
+    """Speed at which copies run, relative to `tokens_per_second`: they write this many times as many papers per day.
+    The number of copies falls in proportion, so that the tokens per second of all copies stay. With a parallelization
+    penalty p, n copies of speed u are worth u n^p, so that fewer and faster copies are worth more. Source: our
+    choice."""
     utilisation_ratio: Annotated[float, Interval(ge=1e-3, le=1e3), "ratio"] = 1.0
     """Utilisation of the GPUs when they serve copies, relative to that in training. Source: our choice; 1 is the usual
     arithmetic, while serving is often below training because it waits for memory."""
     thinking_seconds: Annotated[float, Interval(ge=1e-6, le=1e9), "AI-seconds per human-second"] = 1.0
-    """Time that a copy thinks for as much useful work as one second of a human expert. Source: our choice; the report
-    imagines "thousands of seconds"."""
+    """Time that a copy thinks for as much useful work as one second of a human expert, at the start. Each doubling of
+    software doubles the work of all copies, whether it shortens thinking or runs more of them. Source: our choice; the
+    report imagines "thousands of seconds"."""
     context_tokens: Annotated[float, Interval(ge=0, le=1e12), "tokens"] = 0.0
     """Mean length of the context that each copy holds in GPU memory. 0: memory does not limit the copies. Source: our
     choice; the report ignores memory."""
@@ -165,8 +166,28 @@ class StartParams(
 
     @property
     def researchers(self) -> float:
-        """AI researchers that the compute runs on the day on which AIs do all research, not rounded."""
-        return float(start_from_params(self).experts) / self.copies_per_researcher
+        """AI researchers that the compute runs on the day on which AIs do all research, not rounded.
+
+        Each stands for `copies_per_researcher` copies, and works at `serial_speed`.
+        """
+        return float(start_from_params(self).experts) / self.serial_speed / self.copies_per_researcher
+
+    @property
+    def sentence(self) -> str:
+        """Sentence on the copies that the training compute runs, and on what thinking costs them."""
+        found = start_from_params(self)
+        speed = f" at {self.serial_speed:g} times the speed" if self.serial_speed != 1 else ""
+        thinking = ""
+        if self.thinking_seconds > 1:
+            thinking = (
+                f" They think {self.thinking_seconds:,g} seconds for each second of a human; "
+                f"{doublings_to_win_back(self.thinking_seconds):.3g} doublings of efficiency win this back."
+            )
+        return (
+            f"The compute that trained them, {self.training_flop:.3g} FLOP in {self.training_days:g} days, runs "
+            f"{found.copies:.3g} copies of {found.parameters:.3g} parameters{speed} on the day of ASARA: "
+            f"{self.researchers:,.0f} AI researchers, each for {self.copies_per_researcher:g} of them.{thinking}"
+        )
 
 
 AnyStartParams = ResearchersStart | StartParams
@@ -254,46 +275,9 @@ def copies_by_memory(free_bytes: Numbers, context_tokens: Numbers, cache_bytes_p
         return np.divide(free_bytes, np.multiply(context_tokens, cache_bytes_per_token))
 
 
-def thinking_cost(thinking_seconds: Numbers, doublings: Numbers, exponent: Numbers = 1.0) -> Numbers:
-    """Return the AI-seconds per human-second after ``doublings`` of run-time efficiency: ``k 2^(-exponent n)``.
+def doublings_to_win_back(thinking_seconds: Numbers) -> Numbers:
+    """Return the doublings of efficiency after which thinking costs one AI-second for a human-second: ``log2(k)``.
 
-    Efficiency that shortens thinking must not also run more copies: the rest of each doubling is 1 - exponent.
+    It is 11.55 doublings for 3000 seconds, or 5.8 years at 6 months each.
     """
-    return thinking_seconds * 2.0 ** (-np.multiply(exponent, doublings))
-
-
-def doublings_to_win_back(thinking_seconds: Numbers, exponent: Numbers = 1.0) -> Numbers:
-    """Return the doublings of efficiency after which thinking costs one AI-second: ``log2(k)/exponent``.
-
-    It is 11.55 doublings for 3000 seconds, or 5.8 years at 6 months each. ``exponent`` is above 0.
-    """
-    return np.log2(thinking_seconds) / exponent
-
-
-def experts_from_tokens(tokens_per_day: Numbers, tokens_per_human_hour: Numbers, hours_per_day: Numbers) -> Numbers:
-    """Return the human experts who would write as many useful tokens a day.
-
-    An hour of human work is 1e5 to 1e6 tokens. Source: METR.
-    """
-    return tokens_per_day / (tokens_per_human_hour * hours_per_day)
-
-
-def output_at_speed(capacity: Numbers, speed: Numbers, parallel_penalty: Numbers) -> Numbers:
-    """Return the effective effort ``u n^p`` of n copies of speed u that share a capacity ``K = n u``.
-
-    It is ``K^p u^(1 - p)``. p is the parallelization penalty of `growth__parallel_penalty`.
-    """
-    return capacity**parallel_penalty * speed ** (1 - parallel_penalty)
-
-
-def best_speed(parallel_penalty: float, highest_speed: float) -> float:
-    """Return the speed with the greatest effort at a constant capacity.
-
-    For p < 1 it is the highest serial speed that the hardware allows. For p = 1 all speeds are equal, which is ``nan``.
-    Raises ValueError for another p.
-    """
-    if not 0 < parallel_penalty <= 1:
-        raise ValueError(
-            f"parallel_penalty = {parallel_penalty:g} is not a penalty; allowed: above 0, up to 1. Use 1 for no penalty"
-        )
-    return math.nan if parallel_penalty == 1 else highest_speed
+    return np.log2(thinking_seconds)

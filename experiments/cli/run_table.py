@@ -48,7 +48,7 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
     print_text(f"Where it leads: {_lower_first(result.long_run.sentence)}")
     print_text(result.sentence)
     if result.road is not None:
-        print_text(f"The road to ASARA: {' '.join(result.road.sentences)}")
+        print_text(f"The road to ASARA: {' '.join(result.road_sentences)}")
     print_text(
         f"After {format_number(result.day)} days (ending: {result.ending}): software "
         f"{factor(result.software_doublings)} discovered, {factor(result.deployed_doublings)} deployed; "

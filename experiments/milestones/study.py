@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.statistics.intervals import MeanInterval, mean_interval
-from sim.events import Deployed, TaskAutomated
-from sim.milestones import MULTIPLIER_MILESTONES, MilestoneDays, first_days, milestone_table
+from sim.ai_path import AiPath, day_of_productivity
+from sim.milestones import MULTIPLIER_MILESTONES, RESEARCHER_MILESTONES, MilestoneDays, first_days, milestone_table
 from sim.multiplier import AiLevel, Multiplier, multipliers
-from sim.runner import RunResult, run
+from sim.runner import run
 from sim.scenario.model import Scenario
 from sim.time_horizon import NoHorizon
 from sim.world import World
@@ -33,22 +33,6 @@ _BELOW: Final = 1e-3
 """Distance below a threshold at which the multiplier is measured, since it jumps there [doublings]."""
 
 Floats = NDArray[np.float64]
-
-
-class AiPath(NamedTuple):
-    """AIs in use over the days of one run. They change at deployments, and when AIs learn a kind of task."""
-
-    seed: int
-    days: tuple[float, ...]
-    """Days of the changes, from day 0 to the end of the run."""
-    levels: tuple[AiLevel, ...]
-    """AIs in use from each of these days on."""
-    shares: tuple[float, ...]
-    """Share of the kinds of tasks that AIs can do from each day on."""
-    asara_day: float
-    """Day on which AIs can do all tasks; ``inf`` if they do not in this run."""
-    waiting: float
-    """Software at the end of the run that is discovered and waits for a training run [doublings]."""
 
 
 class MilestoneStudy(NamedTuple):
@@ -69,6 +53,8 @@ class MilestoneStudy(NamedTuple):
     """Days since day 0."""
     rows_since_coder: tuple[MilestoneDays, ...]
     """Days since the automated coder, as published values are."""
+    productivity: tuple[float, float]
+    """Productivity of an AI on the hardest kind of task at its threshold [humans], and its exponent above it."""
     asara: MeanInterval | None
     """Mean day of ASARA with its 95% interval; None unless all of at least two seeds reach it."""
     horizon_reading: str
@@ -94,7 +80,7 @@ def study(
         result = run(scenario, seed, should_stop)
         if result.ending == "interrupted":
             break
-        paths.append(ai_path(result))
+        paths.append(result.ai_path)
     if not paths:
         return None
     measured = tuple(
@@ -111,7 +97,7 @@ def study(
     if not measured:
         return None
     found = [multiplier_over_time(scenario, measured, path) for path in paths]
-    days = milestone_days(paths, found, coder_share)
+    days = milestone_days(scenario, paths, found, coder_share)
     asara = np.array([path.asara_day for path in paths])
     known = len(paths) > 1 and bool(np.isfinite(asara).all())
     return MilestoneStudy(
@@ -125,46 +111,10 @@ def study(
         multiplier_of=tuple(tuple(each.tolist()) for each in found),
         rows=tuple(milestone_table(days, coder_year=coder_year)),
         rows_since_coder=tuple(milestone_table(days, days["AC"], coder_year)),
+        productivity=(scenario.automation.ai_productivity, scenario.automation.productivity_slope),
         asara=mean_interval(asara) if known else None,
         horizon_reading="" if isinstance(scenario.horizon, NoHorizon) else scenario.horizon.reading,
     )
-
-
-def ai_path(result: RunResult) -> AiPath:
-    """Return the AIs in use over the days of a run."""
-    scenario, kinds = result.scenario, result.scenario.automation.kinds
-    task_days = (0.0,) * kinds if result.road is None else result.road.task_days
-    asara_day = task_days[-1]
-    is_clock = not isinstance(scenario.horizon, NoHorizon)
-    counts_later = is_clock and scenario.start.given_by == "training compute"
-    days: list[float] = []
-    levels: list[AiLevel] = []
-    deployed, at_asara = 0.0, math.inf
-    changes = [(0.0, 0.0), *_changes(result), (result.day, -1.0)]
-    for day, software in changes:
-        deployed = max(deployed, software)
-        if day >= asara_day and at_asara == math.inf:
-            at_asara = deployed
-        capability = scenario.horizon.capability(day)
-        hosted = max(0.0, deployed - at_asara) if counts_later else deployed
-        level = AiLevel(hosted, deployed if capability is None else capability)
-        if days and days[-1] == day:
-            levels[-1] = level
-        else:
-            days.append(day)
-            levels.append(level)
-    shares = [sum(task_day <= day for task_day in task_days) / kinds for day in days]
-    waiting = max(0.0, result.software_doublings - result.deployed_doublings)
-    return AiPath(result.seed, tuple(days), tuple(levels), tuple(shares), asara_day, waiting)
-
-
-def _changes(result: RunResult) -> list[tuple[float, float]]:
-    """Return the days on which the AIs in use change, with deployed software; -1 if that does not change."""
-    return [
-        (event.day, event.deployed if isinstance(event, Deployed) else -1.0)
-        for event in result.events
-        if isinstance(event, (Deployed, TaskAutomated))
-    ]
 
 
 def levels_to_measure(scenario: Scenario, paths: Sequence[AiPath]) -> list[AiLevel]:
@@ -203,11 +153,15 @@ def multiplier_over_time(scenario: Scenario, measured: Sequence[Multiplier], pat
     return np.exp(np.interp(now, places, logs))
 
 
-def milestone_days(paths: Sequence[AiPath], values: Sequence[Floats], coder_share: float) -> dict[str, list[float]]:
+def milestone_days(
+    scenario: Scenario, paths: Sequence[AiPath], values: Sequence[Floats], coder_share: float
+) -> dict[str, list[float]]:
     """Return the day of each milestone by its short name, one number per path; ``inf`` if it is not reached."""
     names = [each.name for each in MULTIPLIER_MILESTONES]
     levels = [each.multiplier or math.inf for each in MULTIPLIER_MILESTONES]
     found: dict[str, list[float]] = {name: [] for name in (*names, "AC", "ASARA")}
+    for each in RESEARCHER_MILESTONES:
+        found[each.name] = [day_of_productivity(scenario, path, each.productivity or 0.0) for path in paths]
     for path, multiplier in zip(paths, values, strict=True):
         # The AIs stay the same until the next change: each day has the value before the change, and that after it.
         before = np.concatenate([multiplier[:1], multiplier[:-1]])

@@ -9,7 +9,8 @@ from agents.params import DAYS_PER_YEAR
 from experiments.cli.terminal import make_table, print_table, print_text
 from experiments.milestones.study import MilestoneStudy
 from experiments.text.number_format import format_number
-from sim.milestones import AIFM
+from sim.ai_path import limit_phrase
+from sim.milestones import AIFM, RESEARCHER_MILESTONES
 
 NOT_REACHED: Final = "-"
 
@@ -51,6 +52,7 @@ def sentences(study: MilestoneStudy) -> list[str]:
     return [
         *found,
         f"AC, the automated coder, is the day on which AIs can do {study.coder_share:.0%} of the tasks of a paper.",
+        researcher_sentence(study),
         f"Published: medians in years after AC, over the futures that get there, for AC in {study.coder_year}, and "
         f"their share ({AIFM}). Medians of these futures are biased early.",
         f"{NOT_REACHED}: not reached, or not published.",
@@ -77,14 +79,19 @@ def limit_sentence(study: MilestoneStudy) -> str:
     """Return the sentence on the multiplier of the best AIs, and on what keeps it below that of free progress."""
     best = study.measured[-1]
     waiting = sum(path.waiting for path in study.paths) / len(study.paths)
-    parts = best.bottlenecks(waiting, study.parallel_penalty)
-    named = {name: value for name, value in parts.items() if value > 0.05}
-    head = f"The best AIs of the runs have a multiplier of {format_number(best.value)}"
-    if not named:
-        return f"{head}; neither GPUs nor tasks of humans limit it."
-    total = sum(named.values())
-    shares = ", ".join(f"{name} {value:.1f} ({value / total:.0%})" for name, value in named.items())
-    return f"{head}. What keeps it lower, in doublings: {shares}."
+    limits = limit_phrase(best, waiting, study.parallel_penalty)
+    return f"The best AIs of the runs have a multiplier of {format_number(best.value)}{limits}."
+
+
+def researcher_sentence(study: MilestoneStudy) -> str:
+    """Return the sentence on the milestones by the productivity of AIs."""
+    names = " and ".join(f"{each.name} at {each.productivity:.3g}" for each in RESEARCHER_MILESTONES)
+    at_threshold, slope = study.productivity
+    growth = f"grows with the exponent {slope:g} above it" if slope else "does not grow above it"
+    return (
+        f"{names}: productivity of an AI on the hardest kind of task, in median humans. Here it is {at_threshold:g} at "
+        f"its threshold and {growth} (automation__ai_productivity, automation__productivity_slope)."
+    )
 
 
 def _day(day: float) -> str:

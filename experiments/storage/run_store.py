@@ -98,7 +98,7 @@ def summary(result: RunResult) -> dict[str, Any]:
         }
     )
     if result.road is not None:
-        automation = {"share_automated": result.road.share_automated, "sentences": result.road.sentences}
+        automation = {"share_automated": result.road.share_automated, "sentences": result.road_sentences}
         found["road"] = to_json_values(result.road._asdict() | automation)
     return found
 

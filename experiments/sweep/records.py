@@ -185,13 +185,17 @@ def _explain_empty(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"why_empty": text or None}
 
 
+_REASONS: Final = {"fastest_doubling": "no growth limit", "long_run_ratio": "no constant ratio in the long run"}
+"""Reason for an empty outcome that has only one."""
+
+
 def _why_no_number(name: str, row: Mapping[str, Any]) -> str:
-    if name == "fastest_doubling":
-        return "no growth limit"
-    if name == "long_run_ratio":
-        return "no constant ratio in the long run"
+    if name in _REASONS:
+        return _REASONS[name]
     if name == "day_without_training" and not row["training__required"]:
         return "no training runs"
+    if name == "elasticity_humans" and not row["humans__initial"]:
+        return "no humans"
     if name.startswith(("elasticity_", "day_")):
         return "not given by the equations"
     if name == "r_implied" and row["ratio"] is not None:

@@ -292,7 +292,7 @@ def _law_columns(scenario: Scenario) -> dict[str, float]:
 
 
 def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
-    params, literature = scenario.researcher, scenario.literature
+    params, literature = scenario.ai_researcher, scenario.literature
     alone = params.timing == "pooled" and params.experiment_gpu_days == 0  # all work is pooled, writing included
     writing = 0.0 if alone else params.writing_share
     capacity = _PoolCapacities(scenario).largest_gang(Use.EXPERIMENT)
@@ -342,7 +342,7 @@ def _cluster_columns(scenario: Scenario) -> dict[str, Any]:
 
 
 def _task_columns(scenario: Scenario) -> dict[str, Any]:
-    humans, automation = scenario.humans, scenario.automation
+    humans, automation = scenario.humans, scenario.ai_automation
     return {
         "humans": float(humans.initial),
         "human_growth": math.log2(humans.growth_per_year) / DAYS_PER_YEAR,

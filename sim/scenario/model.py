@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ValidationError
 
+from agents.params import ResearcherParams
 from hardware.datacenter import inference_gpus
 from sim.background import BackgroundLoad, background_load, digest_of_background
 from sim.growth import DAYS_PER_MONTH, FrozenLaw, Law, ReturnsLaw, law_from_params
 from sim.kernel_calibration import MeasuredKernels, bootstrap_curves, calibrate, digest_of_measurements
+from sim.production import AutomationParams
 from sim.scenario.declarations import DEFAULT, Parameter, RunParams, ScenarioValues, parameters
 from sim.scenario.labs import check_block, check_not_overridden, labs_with, split_name
 from sim.scenario.loading import load_background, load_measurements, read_scenario_file, shipped_scenarios
@@ -225,7 +227,30 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
     @property
     def own_team(self) -> TeamSize:
         """The lab's own team on day 0."""
-        return TeamSize(self.initial_researchers, self.researcher.papers_per_day)
+        return TeamSize(self.initial_researchers, self.ai_researcher.papers_per_day)
+
+    @property
+    def serial_speed(self) -> float:
+        """Speed at which AIs run, relative to `researcher__papers_per_month` and `automation__ai_productivity`."""
+        return self.start.serial_speed if isinstance(self.start, StartParams) else 1.0
+
+    @property
+    def ai_researcher(self) -> ResearcherParams:
+        """Parameters of AI researchers at their serial speed."""
+        if self.serial_speed == 1:
+            return self.researcher
+        return self.researcher.model_copy(
+            update={"papers_per_month": self.researcher.papers_per_month * self.serial_speed}
+        )
+
+    @property
+    def ai_automation(self) -> AutomationParams:
+        """Parameters of the automation of tasks, with AIs at their serial speed."""
+        if self.serial_speed == 1:
+            return self.automation
+        return self.automation.model_copy(
+            update={"ai_productivity": self.automation.ai_productivity * self.serial_speed}
+        )
 
     @property
     def reference_team(self) -> TeamSize:

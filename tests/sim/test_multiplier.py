@@ -63,6 +63,11 @@ def test_p9_1_multiplier_with_part_of_the_tasks_automated_is_the_squeeze():
         assert each.bottlenecks()["tasks of humans"] > 1
 
 
+def test_p9_1_multiplier_by_the_equations_is_the_squeeze():
+    found = multipliers(HUMANS, levels(1.0, 2.0, 3.0), engine="fluid")
+    assert [each.value for each in found] == pytest.approx([4 / 3, 2, 4], rel=1e-9)
+
+
 def test_multiplier_of_full_automation_is_the_number_of_ais_over_that_of_humans():
     (found,) = multipliers(HUMANS, levels(5.0), (0, 1), engine="mixed")
     assert found.value == pytest.approx(4000 * 32 / 40, rel=0.15)
@@ -100,7 +105,7 @@ def test_every_run_is_announced():
 @pytest.mark.parametrize(
     ("scenario", "options", "message"),
     [
-        (HUMANS, {"engine": "fluid"}, "allowed: humans__initial = 0"),
+        (HUMANS.replace(researcher__timing="whole"), {"engine": "fluid"}, "whole"),
         (HUMANS.replace(humans__initial=0), {}, "humans__initial = 0 leaves the tasks undone"),
     ],
 )

@@ -17,11 +17,7 @@ from sim.production import (
     CesTasks,
     SeriesTasks,
     allocate,
-    amdahl_speedup,
-    automated_share,
-    effort_multiplier,
     log_ai_productivity,
-    log_fixed_share_output,
     log_unlimited_gain,
 )
 from tests.oracles import production as oracle
@@ -47,6 +43,12 @@ def paper_tasks(draw):
 def log(values):
     with np.errstate(divide="ignore"):
         return np.log(np.asarray(values, dtype=float))
+
+
+def log_fixed_share_output(log_humans, log_ais, automated, rho, **options):
+    """Return ln of output if AIs do the share ``automated`` of the tasks at the productivity of humans."""
+    shares = np.stack([np.asarray(automated), 1 - np.asarray(automated)], axis=-1)
+    return allocate(log_humans, log_ais, [0.0, -np.inf], shares, rho, **options).log_output
 
 
 def fixed_share(humans, ais, automated, rho, **options):
@@ -92,9 +94,6 @@ def test_p9_3_finite_ais_on_a_fixed_share():
 def test_p9_4_tasks_one_after_another_speed_up_by_amdahls_law():
     speeds = np.array([10.0, 30.0, 100.0, math.inf])
     published = [6.8966, 12.2449, 16.8067, 20]
-    assert amdahl_speedup(0.95, speeds) == pytest.approx(published, abs=5e-5)
-    assert effort_multiplier(0.95) == pytest.approx(20, rel=1e-12)
-    assert effort_multiplier(1.0) == math.inf
     levels = np.stack([log(speeds), np.zeros(4)], axis=-1)
     in_series = np.exp(ces.log_mean(levels, [0.95, 0.05], np.full(4, -1.0)))
     assert in_series == pytest.approx(published, abs=5e-5)
@@ -121,7 +120,6 @@ def test_p9_5_cut_is_a_corner_at_the_automatable_share():
     found = allocate(np.zeros(3), log([0.01, 1.0, 100.0]), log_eta, shares, -2.0)
     assert found.automated[1:] == pytest.approx([0.5, 0.5])
     assert found.automated[0] < 0.5
-    assert automated_share(math.log2(100), thresholds, shares) == pytest.approx(0.5)
     assert found.squeeze == pytest.approx(1 / (1 - found.automated))
 
 
@@ -376,8 +374,6 @@ def test_default_automation_is_one_ai_for_one_researcher():
 def test_automation_params_space_thresholds_equally():
     params = SeriesTasks(kinds=5, first_threshold=2.0, last_threshold=10.0)
     assert params.thresholds().tolist() == [2, 4, 6, 8, 10]
-    shares = automated_share(np.array([1.9, 2.0, 9.9, 10.0]), params.thresholds(), params.shares())
-    assert shares == pytest.approx([0, 0.2, 0.8, 1])
     assert SeriesTasks(first_threshold=2.0, last_threshold=10.0).thresholds().tolist() == [10]
     late = SeriesTasks(kinds=2, last_threshold=4.0, ai_productivity=3.0, productivity_slope=0.5)
     assert np.exp(late.log_productivity(np.array([2.0, 4.0]))) == pytest.approx(np.array([[6.0, 0], [12.0, 3.0]]))

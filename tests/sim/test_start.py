@@ -13,13 +13,9 @@ from sim.start import (
     BESIROGLU,
     HOFFMANN,
     StartParams,
-    best_speed,
     doublings_to_win_back,
-    experts_from_tokens,
     optimal_size,
-    output_at_speed,
     start_from_params,
-    thinking_cost,
 )
 from tests.support.properties import examples
 
@@ -71,26 +67,6 @@ def test_p10_4_ten_million_copies_that_think_for_3000_seconds():
     doublings = doublings_to_win_back(3000.0)
     assert doublings == pytest.approx(11.551, abs=5e-4)
     assert doublings * 0.5 == pytest.approx(5.78, abs=5e-3)
-    assert thinking_cost(3000.0, doublings) == pytest.approx(1)
-    assert thinking_cost(3000.0, doublings_to_win_back(3000.0, 0.25), 0.25) == pytest.approx(1)
-
-
-@given(st.floats(1, 1e9), st.floats(0.01, 1000), st.floats(0.01, 1))
-@examples(50)
-def test_p10_6_effort_of_copies_at_a_speed_equals_its_closed_form(capacity, speed, penalty):
-    number = capacity / speed
-    assert output_at_speed(capacity, speed, penalty) == pytest.approx(speed * number**penalty, rel=1e-9)
-
-
-def test_p10_6_fastest_speed_is_best_unless_there_is_no_penalty():
-    speeds = np.linspace(0.5, 20, 100)
-    for penalty in (0.15, 0.6, 0.99):
-        best = speeds[np.argmax(output_at_speed(1e6, speeds, penalty))]
-        assert best == best_speed(penalty, 20.0) == 20
-    assert output_at_speed(1e6, speeds, 1.0) == pytest.approx([1e6] * 100)
-    assert math.isnan(best_speed(1.0, 20.0))
-    with pytest.raises(ValueError, match=r"parallel_penalty = 0 is not a penalty; allowed: above 0, up to 1"):
-        best_speed(0.0, 20.0)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +109,6 @@ def test_memory_limits_copies_with_long_contexts():
     assert start_from_params(StartParams(context_tokens=65_536.0)).copies_by_memory == pytest.approx(
         start_from_params(StartParams(context_tokens=32_768.0)).copies_by_memory / 2
     )
-
-
-def test_experts_from_tokens_of_a_day():
-    # Epoch AI: 1.1 million H100 equivalents, 40% on inference, write 1.9e13 tokens a day.
-    assert experts_from_tokens(1.9e13, np.array([1e5, 1e6]), 8) == pytest.approx([2.375e7, 2.375e6])
 
 
 @pytest.mark.parametrize(

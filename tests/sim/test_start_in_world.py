@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sim.events import Deployed, ResearchAutomated
+from sim.events import Deployed, PaperPublished, ResearchAutomated
 from sim.fluid import run_fluid
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
@@ -51,6 +51,36 @@ def test_p10_1_report_and_davidson_hold_in_the_world():
     assert copies[0] == pytest.approx(300_000, rel=0.25)  # Davidson's arithmetic for GPT-4
     assert 1e5 < copies[1] < 1e6  # the report's "hundreds of thousands"
     assert 1e6 < copies[2] < 1e7  # the report's "millions"
+
+
+@pytest.mark.parametrize("penalty", [0.3, 1.0])
+def test_p10_6_faster_and_fewer_copies_are_worth_the_power_one_minus_the_penalty(penalty):
+    """n copies of speed u with n u constant have the effort u n^p, so that 16 times the speed is worth 16^(1 - p)."""
+    slow = COMPUTE.replace(
+        growth__law="frozen",
+        growth__parallel_penalty=penalty,
+        start__copies_per_researcher=100.0,
+        researcher__timing="pooled",
+        researcher__experiment_gpu_days=0.0,
+        training__required=False,
+        run__horizon_days=20.0,
+    )
+    paces = []
+    for speed in (1.0, 16.0):
+        with World(slow.replace(start__serial_speed=speed)) as world:
+            while world.running:
+                world.step()
+            published = [event for event in world.ledger if isinstance(event, PaperPublished)]
+            paces.append(sum(event.effective_papers for event in published))
+    assert paces[1] / paces[0] == pytest.approx(16 ** (1 - penalty), rel=0.01)
+
+
+def test_copies_at_a_speed_do_the_tasks_of_humans_at_that_speed():
+    fast = ROAD.replace(start__serial_speed=4.0, automation__ai_productivity=0.5)
+    with World(fast) as world, World(ROAD) as usual:
+        assert world.lab.automation.ais == pytest.approx(usual.lab.automation.ais / 4, abs=1)
+        assert world.lab.settings.automation.ai_productivity == 2.0
+        assert world.scenario.automation.ai_productivity == 0.5
 
 
 def test_p10_4_thinking_divides_the_researchers():

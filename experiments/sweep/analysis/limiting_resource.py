@@ -133,6 +133,6 @@ def limits_sentence(sweep: Sweep) -> str:
 
 
 def _resource_colours() -> dict[str, str]:
-    from experiments.plotting.style import ORANGE, PINK, SKY  # noqa: PLC0415
+    from experiments.plotting.style import GREEN, ORANGE, PINK, SKY  # noqa: PLC0415
 
-    return dict(zip(RESOURCES, (SKY, ORANGE, PINK, SOFT), strict=True))
+    return dict(zip(RESOURCES, (SKY, ORANGE, PINK, GREEN, SOFT), strict=True))

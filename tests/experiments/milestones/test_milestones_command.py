@@ -9,15 +9,9 @@ import pytest
 
 from experiments.milestones import study as milestones_study
 from experiments.milestones.figure import milestones_figure, milestones_picture
-from experiments.milestones.study import (
-    AiPath,
-    ai_path,
-    levels_to_measure,
-    milestone_days,
-    multiplier_over_time,
-    study,
-)
+from experiments.milestones.study import levels_to_measure, milestone_days, multiplier_over_time, study
 from experiments.milestones.table import asara_sentence, limit_sentence, sentences
+from sim.ai_path import AiPath
 from sim.multiplier import AiLevel, Multiplier
 from sim.runner import run
 from sim.scenario.model import Scenario
@@ -47,7 +41,7 @@ def found():
 
 def test_study_dates_the_milestones_in_order(found):
     days = {row.milestone.name: row for row in found.rows}
-    assert list(days) == ["AIR-5x", "AIR-25x", "AIR-250x", "AIR-2000x", "AC", "ASARA"]
+    assert list(days) == ["AIR-5x", "AIR-25x", "AIR-250x", "AIR-2000x", "AC", "SAR", "SIAR", "ASARA"]
     assert days["AC"].p50 < days["ASARA"].p50 == days["AIR-25x"].p50
     assert days["AIR-2000x"].p50 == math.inf and days["AIR-2000x"].share == 0.0
     assert found.asara.low < found.asara.mean < found.asara.high
@@ -68,25 +62,9 @@ def test_study_is_the_same_for_the_same_seeds(found):
     assert milestones_picture(found) == milestones_picture(found)
 
 
-def test_path_of_a_run_has_its_deployments_and_tasks():
-    result = run(SMALL, 3)
-    path = ai_path(result)
-    assert path.days[0] == 0 and path.days[-1] == result.day
-    assert list(path.days) == sorted(set(path.days))
-    assert path.levels[-1] == AiLevel.of_software(result.deployed_doublings)
-    assert path.shares[-1] == 1.0
-    assert path.asara_day == result.road.asara_day
-
-
-def test_path_of_an_automated_lab_is_complete_from_day_0():
-    path = ai_path(run(Scenario().replace(cluster__gpus=64, run__max_doublings=1, training__first_run_gpus=16)))
-    assert path.asara_day == 0.0
-    assert set(path.shares) == {1.0}
-
-
 def test_time_horizon_moves_the_capability_and_not_the_number():
     clock = SMALL.replace(horizon__law="exponential", horizon__doubling_days=15.0, growth__law="frozen")
-    path = ai_path(run(clock.replace(run__horizon_days=40.0)))
+    path = run(clock.replace(run__horizon_days=40.0)).ai_path
     assert path.asara_day == 30.0
     assert path.levels[-1].doublings == 0.0
     assert path.levels[-1].capability == pytest.approx(40 / 15)
@@ -103,13 +81,16 @@ def test_levels_are_thresholds_and_just_below_and_whole_doublings():
 
 def test_milestone_comes_on_the_day_of_the_deployment_that_reaches_it():
     path = AiPath(0, (0.0, 10.0, 30.0), tuple(map(AiLevel.of_software, (0.0, 1.0, 3.0))), (0.0, 0.5, 1.0), 30.0, 0.0)
-    days = milestone_days([path], [np.array([1.0, 6.0, 300.0])], 0.5)
+    scenario = SMALL.replace(automation__productivity_slope=2.0)
+    days = milestone_days(scenario, [path], [np.array([1.0, 6.0, 300.0])], 0.5)
     assert days == {
         "AIR-5x": [10],
         "AIR-25x": [30],
         "AIR-250x": [30],
         "AIR-2000x": [math.inf],
         "AC": [10],
+        "SAR": [30],
+        "SIAR": [math.inf],
         "ASARA": [30],
     }
 

@@ -388,9 +388,12 @@ def test_humans_and_ais_share_full_gpus_by_their_papers_in_progress():
 
 
 def test_margins_of_a_lab_with_humans_name_what_limits_it():
-    """Humans alone are limited by neither AIs nor GPUs; after automation AIs limit progress."""
+    """Twice the constant humans alone take half the time, and neither AIs nor GPUs limit them; AIs limit a road."""
     alone, road = margins([ROAD.replace(**NEVER), ROAD], [7, 7])
-    assert alone.elasticities == {"researchers": 0.0, "experiments": 0.0, "training": 0.0}
-    assert alone.sentence.endswith("1% more of any input changes nothing, because only humans limit progress.")
+    assert alone.elasticities == pytest.approx(
+        {"researchers": 0, "experiments": 0, "training": 0, "humans": 1}, abs=1e-6
+    )
+    assert alone.limited_by == "humans"
     assert road.elasticities["researchers"] > 0.01
+    assert 0.01 < road.elasticities["humans"] < 1
     assert road.day_without_training < road.day
