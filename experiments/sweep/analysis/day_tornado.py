@@ -220,7 +220,8 @@ def _sentences_of(part: Combination, target: str) -> list[str]:
     missing = _not_reached(sweep, target)
     if math.isnan(found.mean):
         return [f"{where}{missing}."]
-    means = f"Days are means up to day {found.limit:,.0f}, as which a run that does not reach it by then counts."
+    last = f"day {found.limit:,.0f}"
+    means = f"Days are means up to {last}; a run that does not reach it by then counts as {last}."
     restricted = [means] * (not missing.startswith("0 of "))
     if not found.swings:
         return [f"{where}{_capitalised(target_text(target))} is {found.mean:,.0f} on average; {missing}.", *restricted]
@@ -248,13 +249,13 @@ def _not_reached(sweep: Sweep, target: str) -> str:
     missing = int(np.sum(~reached))
     endings = {ending for ending, done in zip(sweep.texts("ending"), reached, strict=True) if not done}
     until = "the horizon" if endings <= {"horizon"} else "their end"
-    return f"{missing:,} of {sweep.n:,} runs do not reach it by {until}"
+    return f"{missing:,} of {sweep.n:,} runs {'does' if missing == 1 else 'do'} not reach it by {until}"
 
 
 def _certainty(first: DaySwing, others: Sequence[DaySwing]) -> list[str]:
     if not others or math.isnan(first.is_largest):
         return []
-    return [f"Its swing is the largest in {percent(first.is_largest)} of the bootstrap resamples."]
+    return [f"The swing of {first.parameter} is the largest in {percent(first.is_largest)} of the bootstrap resamples."]
 
 
 def _capitalised(text: str) -> str:
@@ -332,27 +333,25 @@ def _draw_bars(axes: Axes, sweep: Sweep, tornado: DayTornado, label_width: int, 
 
     swings = tornado.swings[:MAX_BARS]
     for row, swing in enumerate(swings):
-        earlier_low = swing.day_at_low <= swing.day_at_high
-        low = (ORANGE, f"up to {format_value(swing.low_value)}", swing.day_at_low, earlier_low)
-        high = (BLUE, f"from {format_value(swing.high_value)}", swing.day_at_high, not earlier_low)
+        low = (-0.2, ORANGE, f"up to {format_value(swing.low_value)}", swing.day_at_low)
+        high = (0.2, BLUE, f"from {format_value(swing.high_value)}", swing.day_at_high)
         intervals = (
             (swing.day_at_low_from, swing.day_at_low_to),
             (swing.day_at_high_from, swing.day_at_high_to),
         )
-        for (colour, value, day, is_left), (first, last) in zip((low, high), intervals, strict=True):
-            axes.barh(row, day - tornado.mean, left=tornado.mean, height=0.6, color=colour, linewidth=0)
-            if math.isfinite(first):
-                shift = -0.1 if is_left else 0.1
-                axes.plot([first, last], [row + shift] * 2, color=SOFT, linewidth=1.4, zorder=4)
-            outer = min(day, first) if is_left else max(day, last)
+        for (shift, colour, value, day), interval in zip((low, high), intervals, strict=True):
+            axes.barh(row + shift, day - tornado.mean, left=tornado.mean, height=0.36, color=colour, linewidth=0)
+            ends = interval if math.isfinite(interval[0]) else (day, day)
+            axes.plot(ends, [row + shift] * 2, color=SOFT, linewidth=1.4, zorder=4)
+            is_later = day >= tornado.mean
             axes.annotate(
                 f"{value}: day {day:,.0f}",
-                (outer if math.isfinite(outer) else day, row),
-                (-5 if is_left else 5, 0),
+                (max(day, ends[1]) if is_later else min(day, ends[0]), row + shift),
+                (5 if is_later else -5, 0),
                 textcoords="offset points",
                 va="center",
-                ha="right" if is_left else "left",
-                fontsize=0.9 * size,
+                ha="left" if is_later else "right",
+                fontsize=0.85 * size,
             )
     axes.axvline(tornado.mean, color=SOFT, linewidth=1)
     axes.set_yticks(range(len(swings)), [sweep.label(each.parameter, label_width) for each in swings], fontsize=size)
