@@ -276,7 +276,7 @@ def day_figure(sweep: Sweep, target: str = ASARA) -> Figure:
     found = _drawn(sweep, target)
     rows = [len(tornado.swings[:MAX_BARS]) for _, tornado in found]
     figure = Figure(figsize=(WIDTH, 1.2 + 0.3 * len(rows) + 0.5 * sum(rows)), layout="constrained")
-    _draw_panels(figure, found, target, label_width=22, size=8.5)
+    _draw_panels(figure, found, target, label_width=22, size=8.5, margin=0.7)
     return figure
 
 
@@ -289,7 +289,7 @@ def day_slide(sweep: Sweep, target: str = ASARA) -> Figure:
     from experiments.plotting.frame import WIDE, add_title  # noqa: PLC0415
 
     figure = Figure(figsize=WIDE, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06))
-    _draw_panels(figure, _drawn(sweep, target), target, label_width=34, size=12)
+    _draw_panels(figure, _drawn(sweep, target), target, label_width=34, size=12, margin=0.3)
     add_title(figure, f"What moves {target_text(target)} most?", "\n".join(day_sentences(sweep, target)))
     return figure
 
@@ -301,9 +301,20 @@ def _drawn(sweep: Sweep, target: str) -> list[tuple[Combination, DayTornado]]:
 
 
 def _draw_panels(
-    figure: Figure, found: Sequence[tuple[Combination, DayTornado]], target: str, label_width: int, size: float
+    figure: Figure,
+    found: Sequence[tuple[Combination, DayTornado]],
+    target: str,
+    label_width: int,
+    size: float,
+    margin: float,
 ) -> None:
+    """Draw a panel for each combination of levers.
+
+    ``label_width``: letters in a line of a label. ``size``: of the letters [points]. ``margin``: space for texts beside
+    the bars, relative to their span.
+    """
     from matplotlib.patches import Patch  # noqa: PLC0415
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     from experiments.plotting.style import BLUE, ORANGE  # noqa: PLC0415
 
@@ -315,7 +326,9 @@ def _draw_panels(
             axes.set_title(fill(part.text, 60), fontsize=size, fontweight="normal", pad=22 if axes is panels[0] else 6)
     days = [day for _, tornado in found for each in tornado.swings for day in _days_drawn(each)]
     low, high = min(days), max(days)
-    pad = 0.28 * ((high - low) or 1.0)
+    pad = margin * ((high - low) or 1.0)
+    panels[-1].set_xticks([tick for tick in MaxNLocator(3).tick_values(low, high) if low - pad <= tick <= high + pad])
+    panels[-1].tick_params(axis="x", labelsize=size)
     panels[0].set_xlim(low - pad, high + pad)
     panels[-1].xaxis.set_major_formatter(lambda day, _: f"{day:,.0f}")
     panels[-1].set_xlabel(f"mean of {target_text(target)}, with its 95% interval", fontsize=size)
