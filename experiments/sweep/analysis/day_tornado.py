@@ -226,9 +226,9 @@ def _sentences_of(part: Combination, target: str) -> list[str]:
     if not found.swings:
         return [f"{where}{_capitalised(target_text(target))} is {found.mean:,.0f} on average; {missing}.", *restricted]
     first, *others = found.swings
-    moved = f"{where}What moves {target_text(target)} most: {_swing_text(first)}"
-    moved += f"; next {_swing_text(others[0])}" if others else ""
-    return [f"{moved}; {missing}.", *restricted, *_certainty(first, others)]
+    moved = f"{where}What moves {target_text(target)} most: {_swing_text(first)}."
+    moved += f" Next: {_swing_text(others[0])}." if others else ""
+    return [f"{moved} {missing}.", *restricted, *_certainty(first, others)]
 
 
 def _swing_text(swing: DaySwing) -> str:
@@ -236,7 +236,7 @@ def _swing_text(swing: DaySwing) -> str:
     high = _day_text(swing.day_at_high, swing.day_at_high_from, swing.day_at_high_to)
     unsure = ", not distinguishable" * bool(swing.swing_from <= 0 <= swing.swing_to)
     named = phrase_with_name(swing.parameter)
-    return f"{named}: from day {low} in its lowest third to day {high} in its highest third{unsure}"
+    return f"{named}, from day {low} in its lowest third to day {high} in its highest third{unsure}"
 
 
 def _day_text(day: float, low: float, high: float) -> str:
