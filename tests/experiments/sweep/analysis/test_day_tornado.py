@@ -38,8 +38,8 @@ def test_sentence_of_six_runs_states_the_means_of_the_thirds():
     assert day_sentences(sweep) == [
         "What moves ASARA's day most: “Returns to software R&D” (growth__r), from day 150 in its lowest third to "
         "day 550 in its highest third. Next: “Time that the first doubling of software takes the lab of "
-        "calibrated_for” (growth__first_doubling_days), from day 350 in its lowest third to day 350 in its highest third. "
-        "0 of 6 runs do not reach it by the horizon."
+        "calibrated_for” (growth__first_doubling_days), from day 350 in its lowest third to day 350 in its "
+        "highest third. 0 of 6 runs do not reach it by the horizon."
     ]
 
 
