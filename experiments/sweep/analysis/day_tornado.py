@@ -204,19 +204,33 @@ def _swing_rows(swings: Sequence[DaySwing]) -> pa.Table:
 def day_sentences(sweep: Sweep, target: str = ASARA) -> list[str]:
     """Return a sentence on the parameters that move the day of a target most, for each combination of levers.
 
-    Of more than 4 combinations, only the number is given: the table has all.
+    Of more than 4 combinations, the earliest and the latest mean day are given.
     """
     parts = combinations(sweep)
     if len(parts) > MAX_LISTED:
-        return [
-            f"What moves {target_text(target)} differs between {len(parts):,} combinations of levers; see the table."
-        ]
+        return _extreme_sentences(parts, target)
     return [sentence for part in parts for sentence in _sentences_of(part, target)]
+
+
+def _extreme_sentences(parts: Sequence[Combination], target: str) -> list[str]:
+    """Return sentences on the combinations of levers with the earliest and the latest mean day."""
+    found = [(day_tornado(part.sweep, target).mean, part) for part in parts]
+    known = [each for each in found if math.isfinite(each[0])]
+    named, without = _capitalised(target_text(target)), len(found) - len(known)
+    if not known:
+        return [f"{named} is not reached at any of the {len(parts):,} combinations of levers."]
+    (early, first), (late, last) = (pick(known, key=lambda each: each[0]) for pick in (min, max))
+    rest = f" At {without:,} of {len(parts):,} combinations no run reaches it." * bool(without)
+    return [
+        f"{named} is earliest, {early:,.0f} on average, at {first.text}; and latest, {late:,.0f}, at {last.text}.{rest}"
+    ]
 
 
 def _sentences_of(part: Combination, target: str) -> list[str]:
     found, sweep = day_tornado(part.sweep, target), part.sweep
-    where = f"With {part.text}: " * bool(part.values)
+    where = (
+        f"With {part.text}: " if part.values else "With all parameters in the middle: " * (sweep.sampling == ONE_BY_ONE)
+    )
     missing = _not_reached(sweep, target)
     if math.isnan(found.mean):
         return [f"{where}{missing}."]

@@ -98,3 +98,13 @@ def test_design_that_changes_one_parameter_at_a_time_has_the_plain_tornado():
     sweep = with_days(drawn(4), [1, 2, 3, 4], sampling="one-at-a-time")
     assert day_tornado(sweep).swings == []
     assert tornado_outcomes(sweep)[-1] == "asara_day"
+
+
+def test_sentence_of_many_levers_names_the_earliest_and_the_latest():
+    levers = {"researcher__initial": [1, 2, 4, 8, 16]}
+    found = drawn(2, levers=levers)
+    sweep = with_days(found, [100.0, 200.0, 300.0, 400.0, NEVER] * 2, levers=[*levers])
+    assert day_sentences(sweep) == [
+        "ASARA's day is earliest, 100 on average, at researcher__initial = 1; and latest, 400, at "
+        "researcher__initial = 8. At 1 of 5 combinations no run reaches it."
+    ]
