@@ -15,22 +15,22 @@ from tests.support.sweep_tables import HORIZON, RANGES, UNIFORM, drawn, manifest
 NEVER = math.nan
 
 
-def with_days(found, days, **changes):
-    """Return a sweep whose runs reach full automation on these days, or not before the horizon (NaN)."""
+def with_days(found, days, ending=("horizon", HORIZON), **changes):
+    """Return a sweep whose runs reach full automation on these days, or not before their ending (NaN)."""
     days = np.array(days, dtype=float)
     found = found.append_column("asara_day", pa.array(days, from_pandas=True))
     found = found.append_column("share_automated", pa.array(np.where(np.isnan(days), 0.5, 1.0)))
-    for name, value in (("ending", "horizon"), ("day", HORIZON)):
+    for name, value in zip(("ending", "day"), ending, strict=True):
         found = found.set_column(found.column_names.index(name), name, pa.array([value] * found.num_rows))
     return sweep_of(found, manifest(found.num_rows, points=found.num_rows, **changes))
 
 
-def hand_made(days):
+def hand_made(days, **changes):
     """Return six runs with r = 1, 2, ..., 6, and a first doubling whose thirds have equal means."""
     firsts = (30.0, 50.0, 40.0, 41.0, 51.0, 31.0)
     values = [{"growth__r": r, "growth__first_doubling_days": first} for r, first in enumerate(firsts, 1)]
     rows = [row(at, at, {name: float(each) for name, each in value.items()}, 0.0) for at, value in enumerate(values)]
-    return with_days(table(rows), days, uncertainties={name: UNIFORM[name] for name in list(RANGES)[:2]})
+    return with_days(table(rows), days, uncertainties={name: UNIFORM[name] for name in list(RANGES)[:2]}, **changes)
 
 
 def test_sentence_of_six_runs_states_the_means_of_the_thirds():
@@ -48,6 +48,14 @@ def test_sentence_with_a_run_that_does_not_reach_it_counts_the_horizon():
     assert f"to day {(500 + HORIZON) / 2:,.0f} in its highest third" in first
     assert first.endswith("1 of 6 runs does not reach it by the horizon.")
     assert means == "Days are means up to day 730; a run that does not reach it by then counts as day 730."
+
+
+def test_means_are_up_to_the_day_on_which_a_run_was_stopped():
+    sweep = hand_made([100, 200, 300, 600, 500, NEVER], ending=("doublings", 550.0))
+    first, means = day_sentences(sweep)
+    assert "to day 525 in its highest third" in first
+    assert first.endswith("1 of 6 runs does not reach it by their end.")
+    assert "up to day 550" in means
 
 
 def test_sentence_without_any_day_states_it():
