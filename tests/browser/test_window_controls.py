@@ -175,14 +175,14 @@ def test_page_returns_after_a_restart_of_the_server(browser: Any) -> None:
 
 
 def test_panel_of_tasks_follows_automation_and_a_link_restores_it(reader: Open) -> None:
-    page = reader("?scenario=road-to-asara&frame=405")
+    page = reader("?scenario=road-to-asara&automation__first_threshold=0.1&growth__first_doubling_days=20&frame=20")
     assert page.text('[data-task="1"] .state').startswith("▸next")
     page.press("task")
     page.until_said("a newly automated task")
-    assert page.text('[data-task="1"] .state') == "✓since day 411"
-    assert page.page.get_attribute(".asara-controls .mark.task", "title").endswith("AIs can do task 1 of a paper")
-    spoken = page.page.get_attribute('[data-do="timeline"]', "aria-valuetext")
-    assert spoken.endswith("AIs can do task 1 of a paper")
+    assert page.text('[data-task="1"] .state').startswith("✓since day ")
+    mark = page.page.get_attribute(".asara-controls .mark.task", "title")
+    assert "AIs can do task" in mark
+    assert page.page.get_attribute('[data-do="timeline"]', "aria-valuetext").endswith(mark)
     panel = page.text(".asara-tasks")
     page.until("frame => window.location.search.endsWith(`frame=${frame}`)", page.frame())
     page.page.reload()
