@@ -35,8 +35,8 @@ class Bookmark(NamedTuple):
     day: float
     kind: Literal["doubling", "training", "deployed", "task", "asara"]
     value: float
-    """Doublings of discovered software, generation in training, deployed doublings, number of the automated kind of
-    task, or number of humans on the day of full automation, by kind."""
+    """Doublings of discovered software, generation in training, or deployed doublings, by kind. For a task the number
+    of its kind, and for ASARA the number of humans."""
 
 
 BOOKMARKS_OF_GOALS = {"doubling": "doubling", "retraining": "training", "task": "task"}

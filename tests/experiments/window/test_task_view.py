@@ -94,8 +94,12 @@ def test_next_threshold_is_the_first_above_the_capability(road):
 
 def test_humans_with_several_tasks_count_in_proportion_to_the_work():
     """Two papers begin at each of 4 kinds; a human does the tasks up to the experiment, or up to the end, in one go."""
-    view = tasks_of(World(small_lab(**(HUMANS | {"researcher__writing_share": 0.5})), 0))
-    assert [row.humans for row in view.rows] == pytest.approx([1.0, 3.0, 1.0, 3.0])
+    world = World(small_lab(**(HUMANS | {"researcher__writing_share": 0.5})), 0)
+    assert [row.humans for row in tasks_of(world).rows] == pytest.approx([1.0, 3.0, 1.0, 3.0])
+    for human in world.lab.humans.humans:
+        if human.draft is not None and human.draft.kind == 0:
+            human.draft.human_work = [0.3, 0.1]
+    assert [row.humans for row in tasks_of(world).rows] == pytest.approx([1.5, 2.5, 1.0, 3.0])
 
 
 @pytest.mark.parametrize("kinds", [1, MAX_ROWS, MAX_ROWS + 1, 95])
