@@ -87,6 +87,9 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/asara analyse $(OUT)/docs/quick
 	cp $(OUT)/docs/quick/analysis/fan.png docs/pictures/sweep-fan.png
 	cp $(OUT)/docs/quick/analysis/probability-growth__r-training__required.png docs/pictures/sweep-explosion.png
+	$(BIN)/asara sweep road --out $(OUT)/docs/road
+	$(BIN)/asara analyse $(OUT)/docs/road
+	cp $(OUT)/docs/road/analysis/tornado-asara_day.png docs/pictures/sweep-road.png
 
 	$(MAKE) notebooks
 

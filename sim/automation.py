@@ -76,6 +76,8 @@ class Automation:
         self._work: list[TaskWork] = []
         self.kinds_automated = self._kinds_that_ais_can_do()
         """Number of kinds of tasks that AIs can do; a kind stays automated."""
+        self.automation_days = [float(clock.now)] * self.kinds_automated
+        """Day on which each of these kinds was automated, in the order of the kinds."""
         self._software_when_complete = self.software_of_ais if self.is_complete else None
         self._schedule()
 
@@ -137,6 +139,7 @@ class Automation:
         can = self._kinds_that_ais_can_do()
         for kind in range(self.kinds_automated, can):
             self._ledger.append(events.TaskAutomated(now, kind + 1, capability))
+            self.automation_days.append(now)
         changed = can > self.kinds_automated
         self.kinds_automated = max(self.kinds_automated, can)
         self._schedule()

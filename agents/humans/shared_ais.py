@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from simpy import Event
@@ -48,6 +48,11 @@ class SharedAis(Generic[T]):
     def tasks(self) -> int:
         """Number of tasks under way."""
         return len(self._tasks)
+
+    @property
+    def under_way(self) -> Iterator[T]:
+        """The tasks under way, in no particular order."""
+        return (task for _, _, task in self._tasks)
 
     @property
     def busy(self) -> float:

@@ -119,8 +119,8 @@ def _print_results(design: Design, folder: Path, state: SweepState, goal: float 
 
 def _result_sentences(folder: Path, goal: float | None) -> list[str]:
     """Return the result for each combination of levers; only the count of each status if no run has a result."""
-    from experiments.sweep.analysis import explosion_probability, time_to_gain  # noqa: PLC0415 - slow to load
-    from experiments.sweep.analysis.sweep_data import load  # noqa: PLC0415
+    from experiments.sweep.analysis import day_tornado, explosion_probability, time_to_gain  # noqa: PLC0415 - slow
+    from experiments.sweep.analysis.sweep_data import has_road, load  # noqa: PLC0415
 
     try:
         data = load(folder)
@@ -129,6 +129,8 @@ def _result_sentences(folder: Path, goal: float | None) -> list[str]:
     sentences = [explosion_probability.sentence(data), explosion_probability.rest_sentence(data)]
     failed = {status: runs for status, runs in data.statuses.items() if status != "ok"}
     sentences.append(f"Runs without a result: {format_counts(failed)}." if failed else "")
+    if has_road(data):
+        sentences += day_tornado.day_sentences(data)
     if goal is not None:
         sentences += time_to_gain.goal_sentences(data, goal)
     return [sentence for sentence in sentences if sentence]

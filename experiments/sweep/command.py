@@ -16,7 +16,7 @@ DEFAULT_OUT = Path("out/sweeps")
 
 def sweep(
     design: Annotated[
-        str, typer.Argument(help="A design: quick, report, bottlenecks, retraining, or a TOML file.")
+        str, typer.Argument(help="A design: quick, report, bottlenecks, retraining, road, or a TOML file.")
     ] = "quick",
     settings: Annotated[
         list[str] | None,

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.errors import InputError
-from experiments.sweep.records import run_schema, series_schema, timing_schema
+from experiments.sweep.records import ADDED_COLUMNS, run_schema, series_schema, timing_schema
 
 TABLES: Final = ("series", "timings", "runs")
 """Tables of a part in the order in which they are written: a part is valid once its runs are written."""
@@ -156,11 +156,18 @@ def _verify_and_parse(path: Path, kind: str, columns: Sequence[str] | None) -> t
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             there = {field.name: field.type for field in file.schema_arrow}
-            if any(there.get(field.name) != field.type for field in schema):
+            absent = [name for name in schema.names if name in ADDED_COLUMNS and name not in there]
+            if any(there.get(field.name) != field.type for field in schema if field.name not in absent):
                 raise DamageError(path)
             wanted = schema.names if columns is None else list(columns)
+            stored = [name for name in wanted if name not in absent]
             # Arrow's threads can abort the process at its end (Arrow issue 34314): no threads.
-            found = file.read(columns=wanted, use_threads=False).select(wanted)
+            found = file.read(columns=stored or ["run"], use_threads=False)
+            for name in absent:
+                found = found.append_column(
+                    schema.field(name), pa.nulls(file.metadata.num_rows, schema.field(name).type)
+                )
+            found = found.select(wanted)
             identity = (file.schema_arrow.metadata or {}).get(_IDENTITY, b"").decode()
     except (OSError, ValueError, pa.ArrowException):  # another file with the name of a part
         raise DamageError(path) from None

@@ -38,6 +38,8 @@ OBSERVED: Final = (
     "work_rate",
 )
 """Columns of a series: the reporters of sim.reporters with these names."""
+ADDED_COLUMNS: Final = ("asara_day", "share_automated", "elasticity_humans")
+"""Columns of the table of runs that earlier files of the same format lack; there they are null."""
 
 _PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
 _STATE: Final = {"engine": pa.string(), "status": pa.string(), "message": pa.string()}
@@ -56,6 +58,7 @@ _OUTCOME: Final = {
     "day_by_equations": pa.float64(),
     "day_without_training": pa.float64(),
     **{f"share_{part}": pa.float64() for part in TIME_SHARES},
+    **dict.fromkeys(ADDED_COLUMNS, pa.float64()),
 }
 
 
@@ -120,6 +123,9 @@ def world_run(
     row |= _dynamics_columns(result.pace, result.long_run) | _gain_columns(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in Use}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
+    road = result.road  # None if AIs do all research from day 0 on
+    row |= {"asara_day": 0.0 if road is None else road.asara_day}
+    row |= {"share_automated": 1.0 if road is None else road.share_automated}
     return _explain_empty(_replace_non_finite(row)), _downsample(result.series)
 
 
@@ -139,6 +145,7 @@ def fluid_run(
     row |= _dynamics_columns(table.pace[at], table.long_run[at]) | _gain_columns(marks)
     row |= {f"gpus_in_use_{use}": float(table.utilisation[use][at]) for use in Use}
     row |= {f"share_{part}": float(table.time_shares[part][at]) for part in TIME_SHARES}
+    row |= {name: float(getattr(table, name)[at]) for name in ("asara_day", "share_automated")}
     series: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
     series |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
     series["researchers"] = table.doubling_researchers[at, :count].tolist()
@@ -189,13 +196,20 @@ _REASONS: Final = {"fastest_doubling": "no growth limit", "long_run_ratio": "no 
 """Reason for an empty outcome that has only one."""
 
 
+def _why_unused(name: str, row: Mapping[str, Any]) -> str:
+    """Return why an input is not used, and its outcome is therefore empty; empty if it is used."""
+    if name == "day_without_training" and not row["training__required"]:
+        return "no training runs"
+    return "no humans" if name == "elasticity_humans" and not row["humans__initial"] else ""
+
+
 def _why_no_number(name: str, row: Mapping[str, Any]) -> str:
     if name in _REASONS:
         return _REASONS[name]
-    if name == "day_without_training" and not row["training__required"]:
-        return "no training runs"
-    if name == "elasticity_humans" and not row["humans__initial"]:
-        return "no humans"
+    if name == "asara_day":
+        return f"AIs can do {row['share_automated']:.0%} of the tasks at the end"
+    if reason := _why_unused(name, row):
+        return reason
     if name.startswith(("elasticity_", "day_")):
         return "not given by the equations"
     if name == "r_implied" and row["ratio"] is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments.text.number_format import format_count, format_factor, pluralize
+from experiments.window.task_view import format_tasks
 from sim import events
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ class EventText(NamedTuple):
 
 
 def last_events(world: World) -> tuple[EventText, ...]:
-    """Return the latest events of a world, newest first; consecutive papers are grouped."""
+    """Return the latest events of a world, newest first; consecutive papers, and tasks of one day, are grouped."""
     lines: list[EventText] = []
     run: list[events.PaperPublished] = []
+    tasks: list[events.TaskAutomated] = []
     field, tried = world.scenario.literature.open_questions, math.inf
     for event in itertools.islice(reversed(world.ledger), MAX_EVENTS):
         if isinstance(event, events.PaperPublished):
@@ -48,6 +50,11 @@ def last_events(world: World) -> tuple[EventText, ...]:
                 continue  # only the fastest kernels after the same whole number of candidates are described
         lines += _group_papers(run, field)
         run = []
+        if isinstance(event, events.TaskAutomated) and tasks and tasks[0].day == event.day:
+            tasks.append(event)
+            lines[-1] = _describe_tasks(tasks)
+            continue
+        tasks = [event] if isinstance(event, events.TaskAutomated) else []
         if len(lines) >= MAX_LINES:
             break
         lines.append(describe_event(event, field))
@@ -72,6 +79,14 @@ def _group_papers(run: list[events.PaperPublished], field: int) -> Iterable[Even
     return [
         EventText(run[0].day, events.PaperPublished.__name__, f"{since}; software {format_factor(run[0].discovered)}.")
     ]
+
+
+def _describe_tasks(tasks: list[events.TaskAutomated]) -> EventText:
+    """Describe the tasks that were automated on one day, given newest first."""
+    last, first = tasks[0], tasks[-1]
+    which = format_tasks(first.kind, last.kind)
+    sentence = f"AIs can do {which} of a paper, at a capability of {last.capability:,.2f} doublings."
+    return EventText(last.day, events.TaskAutomated.__name__, sentence)
 
 
 def _format_duplicates(number: int) -> str:
@@ -134,11 +149,10 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     events.AssistantsChanged: lambda event: (
         f"{pluralize(event.ais, 'AI assists', 'AIs assist')} humans." if event.ais else "AIs no longer assist humans."
     ),
-    events.TaskAutomated: lambda event: (
-        f"AIs can do task {event.kind:,} of a paper, at software {format_factor(event.capability)}."
-    ),
+    events.TaskAutomated: lambda event: _describe_tasks([event]).sentence,
     events.ResearchAutomated: lambda event: (
-        f"AIs can do all tasks of a paper and research on their own, at software {format_factor(event.capability)}."
+        "ASARA: AIs can do all tasks of a paper and research on their own, at a capability of "
+        f"{event.capability:,.2f} doublings."
     ),
     events.CohortFormed: lambda event: (
         f"{format_count(event.researchers)} researchers form a cohort, which is counted by phase."

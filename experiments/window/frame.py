@@ -11,6 +11,7 @@ from experiments.window.gpu_grid import GpuGrid, grid_of
 from experiments.window.limiting_factor import LimitingFactor, limiting_factor_of
 from experiments.window.literature_view import CitationNetwork, network_of
 from experiments.window.queue_view import QueueView, queue_of
+from experiments.window.task_view import TaskView, task_view_of
 from experiments.window.team_view import TeamView, team_of
 from sim import reporters, run_statistics
 from sim.long_run import LongRun
@@ -75,6 +76,8 @@ class Frame(NamedTuple):
     values: tuple[float, ...]
     """Values of sim.reporters, in the order of ``COLUMNS``."""
     team: TeamView
+    tasks: TaskView | None
+    """Humans and AIs by task; None if AIs have done all research since day 0 and there are no humans."""
     grid: GpuGrid
     queue: QueueView
     network: CitationNetwork
@@ -109,6 +112,7 @@ def frame_of(world: World, is_between_frames: bool = False) -> Frame:
         papers=world.lab.knowledge.papers,
         values=values,
         team=team_of(world),
+        tasks=task_view_of(world),
         grid=grid_of(world, since),
         queue=queue_of(world),
         network=network_of(world, since),

@@ -30,6 +30,7 @@ from experiments.window.views import (
     literature,
     settings,
     software,
+    tasks,
     team,
     timeline,
 )
@@ -55,6 +56,8 @@ class PageProps(NamedTuple):
     limit: dict[str, Any]
     controls: dict[str, Any]
     software: dict[str, Any]
+    tasks: dict[str, Any] | None
+    """None if the panel is not shown."""
     team: dict[str, Any]
     waits: dict[str, Any]
     gpus: dict[str, Any]
@@ -79,6 +82,7 @@ def build_props(state: ViewState) -> PageProps:
         limit=limiting_factor.limit_props(state),
         controls=timeline.controls_props(state),
         software=software.software_props(state),
+        tasks=tasks.task_props(state),
         team=team.team_props(state),
         waits=cluster.waiting_props(state),
         gpus=cluster.gpu_grid_props(state),
@@ -268,6 +272,8 @@ def ViewPanels(session: WindowSession, view: ReactiveView) -> None:
             **props.software,
             event_choose=guarded_handler(session, lambda event: session.choose(whole_number(event, "index"))),
         )
+        if props.tasks is not None:
+            components.TasksPanel(**props.tasks)
         components.ChartPanel(**props.team)
         components.ChartPanel(**props.waits)
         components.GridPanel(

@@ -21,8 +21,13 @@ from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import Snapshot, World
 
-Goal = Literal["doubling", "retraining", "queue"]
-GOALS: dict[Goal, str] = {"doubling": "doubling", "retraining": "training run", "queue": "new queue"}
+Goal = Literal["doubling", "retraining", "queue", "task"]
+GOALS: dict[Goal, str] = {
+    "doubling": "doubling",
+    "retraining": "training run",
+    "queue": "new queue",
+    "task": "newly automated task",
+}
 
 EVENTS_PER_PIECE = 1_000
 """Number of clock events in a piece of a move; a move can stop between pieces."""

@@ -155,7 +155,7 @@ class WindowSession:
         self.enqueue("event", lambda player: player.step_event())
 
     def advance_to_next(self, goal: Goal) -> None:
-        """Advance to the next doubling, retraining or queue."""
+        """Advance to the next doubling, retraining, queue or automated task."""
         self.enqueue(goal, lambda player: player.advance_to_next(goal))
 
     def rewind(self, frame: int) -> None:

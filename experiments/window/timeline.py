@@ -33,9 +33,14 @@ class Bookmark(NamedTuple):
     """A marked point on the time axis of a timeline."""
 
     day: float
-    kind: Literal["doubling", "training", "deployed"]
+    kind: Literal["doubling", "training", "deployed", "task", "asara"]
     value: float
-    """Doublings of discovered software, generation in training, or deployed doublings, by kind."""
+    """Doublings of discovered software, generation in training, or deployed doublings, by kind. For a task the number
+    of its kind, and for ASARA the number of humans."""
+
+
+BOOKMARKS_OF_GOALS = {"doubling": "doubling", "retraining": "training", "task": "task"}
+"""Kind of the bookmark that each goal is reached at; a queue has no bookmark."""
 
 
 class CacheUsage(NamedTuple):
@@ -209,7 +214,7 @@ class Timeline:
 
 
 def reached_in_known_frames(goal: str, timeline: Timeline, number: int) -> bool:
-    """Return whether a doubling, a retraining or a new queue is reached in a known frame after the first."""
+    """Return whether a goal of ``RunPlayer.advance_to_next`` is reached in a known frame after the first."""
     if goal == "queue":
         return _waiting_jobs(timeline, number - 1) == 0 < _waiting_jobs(timeline, number)
     owner = timeline.owner_of(number)
@@ -217,7 +222,7 @@ def reached_in_known_frames(goal: str, timeline: Timeline, number: int) -> bool:
         owner = owner.parent.owner_of(number)  # a branch begins with the state at the end of the previous frame
     start, end = (timeline.value_at(at, "day") for at in (number - 1, number))
     first = bisect_right(owner.bookmarks, start, key=_day_of)
-    kind = "doubling" if goal == "doubling" else "training"
+    kind = BOOKMARKS_OF_GOALS[goal]
     days = itertools.takewhile(
         lambda day: day <= end, (mark.day for mark in owner.bookmarks[first:] if mark.kind == kind)
     )
@@ -250,6 +255,10 @@ def _bookmarks_in(events: list[ledger.Event]) -> Iterator[Bookmark]:
             yield Bookmark(event.day, "training", event.generation)
         elif isinstance(event, ledger.Deployed):
             yield Bookmark(event.day, "deployed", event.deployed)
+        elif isinstance(event, ledger.TaskAutomated):
+            yield Bookmark(event.day, "task", event.kind)
+        elif isinstance(event, ledger.ResearchAutomated):
+            yield Bookmark(event.day, "asara", event.humans)
 
 
 def _evenly_spaced_rows(rows: int, max_rows: int) -> list[int]:

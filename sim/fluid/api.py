@@ -96,6 +96,10 @@ class FluidTable(NamedTuple):
     """Speed-up of attention that is deployed at the end."""
     work_rate: Floats
     """Work of the cluster per day at the end, relative to day 0."""
+    asara_day: Floats
+    """Day on which AIs can do all tasks of research (ASARA): 0 if on day 0, nan if not in the run."""
+    share_automated: Floats
+    """Share of the kinds of tasks that AIs can do at the end."""
 
     def doublings_of(self, row: int) -> list[Doubling]:
         """Return the doublings of one scenario. Numbers of researchers have fractions."""
@@ -182,6 +186,8 @@ def _build_table(scenarios: Sequence[Scenario], labs: LabArrays, state: State, m
         candidates=state.tried,
         speedup=labs.speedups[np.arange(len(scenarios)), state.kernels],
         work_rate=state.work_rate,
+        asara_day=state.asara_day,
+        share_automated=kinds_automated(labs, state.deployed) / labs.kinds,
     )
 
 

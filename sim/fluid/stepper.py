@@ -79,6 +79,8 @@ class State(ParameterColumns):
     """Number of AIs that help humans, because they cannot do all tasks yet."""
     researchers: Floats
     """Number of researchers, inactive ones included."""
+    asara_day: Floats
+    """Day on which AIs could do all tasks of research; nan until then."""
     thinking: Floats
     experimenting: Floats
     writing: Floats
@@ -218,6 +220,7 @@ def _initial_state(labs: LabArrays) -> State:
             "active_researchers": researchers.copy(),
             "assistants": np.where(complete, none, labs.initial),
             "researchers": researchers.copy(),
+            "asara_day": np.where(complete, 0.0, np.nan),
             "thinking": researchers.copy(),
             "new": _share_not_duplicate(labs, none, researchers),
             "left": np.full(len(labs.r), np.inf),
@@ -567,6 +570,7 @@ def _update_active_researchers(labs: LabArrays, state: State, where: Mask) -> No
     running = labs.initial * np.exp2(state.deployed) * hardware
     complete = is_complete(labs, state.deployed)
     active = np.where(complete, running, 0.0)
+    state.asara_day = np.where(where & complete & np.isnan(state.asara_day), state.day, state.asara_day)
     state.assistants = np.where(where, running - active, state.assistants)
     added = np.where(where, np.maximum(0.0, active - state.researchers), 0.0)
     state.active_researchers = np.where(where, active, state.active_researchers)

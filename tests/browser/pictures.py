@@ -1,7 +1,8 @@
-"""Take screenshots of the page for the docs: one run at two widths, in light and dark.
+"""Take screenshots of the page for the docs: one run at two widths, in light and dark, and the road to ASARA.
 
 In the lab, experiments must keep the size of the frontier. The run continues until its researchers wait. It is rewound,
-and a branch continues with cheaper experiments and the same randomness.
+and a branch continues with cheaper experiments and the same randomness. On the road to ASARA, the picture shows the
+timeline and the panel of tasks when AIs can do 6 of 10 tasks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ REWOUND, LAST = 260, 470
 """First frame of the branch, and last frame of the first run."""
 SIZES = {1280: 1340, 390: 1480}
 """Width and height in pixels."""
+ROAD_LAST, ROAD_FRAME = 1440, 1100
+"""Last known frame of the road to ASARA, and the frame of its picture."""
 
 
 def tell(page: Reader) -> None:
@@ -49,6 +52,22 @@ def shoot(page: Reader, folder: Path) -> None:
             page.page.screenshot(path=folder / f"window-{width}-{scheme}.png", animations="disabled")
 
 
+def shoot_road(page: Reader, folder: Path) -> None:
+    """Write a screenshot of the timeline and the panel of tasks on the road to ASARA."""
+    page.open(f"?scenario=road-to-asara&last={ROAD_LAST}&frame={ROAD_FRAME}")
+    page.until_frame(ROAD_FRAME)
+    page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.page.set_viewport_size({"width": 1280, "height": 900})
+    page.page.evaluate(
+        "() => { const height = document.querySelector('.asara-controls').offsetHeight;"
+        " window.scrollBy(0, document.querySelector('.asara-tasks').getBoundingClientRect().top - height - 12); }"
+    )
+    page.until("() => document.fonts.status === 'loaded'")
+    panel = page.page.locator(".asara-tasks").bounding_box()
+    clip = {"x": 0, "y": 0, "width": 1280, "height": panel["y"] + panel["height"] + 12}
+    page.page.screenshot(path=folder / "window-road.png", clip=clip, animations="disabled")
+
+
 def main(folder: Path) -> None:
     """Write all screenshots into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +77,7 @@ def main(folder: Path) -> None:
         page.open(f"?scenario=lab-frontier-experiments&frame={LAST}")
         tell(page)
         shoot(page, folder)
+        shoot_road(page, folder)
         page.sound()
         page.close()
 

@@ -174,6 +174,26 @@ def test_page_returns_after_a_restart_of_the_server(browser: Any) -> None:
         page.close()
 
 
+def test_panel_of_tasks_follows_automation_and_a_link_restores_it(reader: Open) -> None:
+    page = reader("?scenario=road-to-asara&automation__first_threshold=0.1&growth__first_doubling_days=20&frame=20")
+    assert page.text('[data-task="1"] .state').startswith("▸next")
+    page.press("task")
+    page.until_said("a newly automated task")
+    assert page.text('[data-task="1"] .state').startswith("✓since day ")
+    mark = page.page.get_attribute(".asara-controls .mark.task", "title")
+    assert "AIs can do task" in mark
+    assert page.page.get_attribute('[data-do="timeline"]', "aria-valuetext").endswith(mark)
+    panel = page.text(".asara-tasks")
+    page.until("frame => window.location.search.endsWith(`frame=${frame}`)", page.frame())
+    page.page.reload()
+    page.page.wait_for_selector('[data-task="1"].done')
+    assert page.text(".asara-tasks") == panel
+    page.page.set_viewport_size({"width": 390, "height": 900})
+    assert page.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    page.open("?scenario=lab")
+    assert page.page.query_selector_all('.asara-tasks, [data-do="task"]') == []
+
+
 def test_slider_changes_its_field(reader: Open) -> None:
     page = reader()
     page.show_field("training__gain")

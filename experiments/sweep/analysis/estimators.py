@@ -129,6 +129,17 @@ def cluster_bootstrap_interval(
 
     ``estimate`` takes the rows of a resample. For a single point its runs are resampled.
     """
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    # "nearest", because quantiles that were not reached are infinite and cannot be interpolated.
+    low, high = np.quantile(cluster_bootstrap(points, estimate, resamples), tails, axis=0, method="nearest")
+    return low, high
+
+
+def cluster_bootstrap(points: Ints, estimate: Callable[[Ints], Sequence[float]], resamples: int = RESAMPLES) -> Floats:
+    """Return the estimates of a bootstrap that resamples whole points, one row for each resample.
+
+    ``estimate`` takes the rows of a resample. For a single point its runs are resampled.
+    """
     unique, index = np.unique(points, return_inverse=True)
     if len(unique) == 1:
         index = np.arange(len(points))
@@ -141,7 +152,16 @@ def cluster_bootstrap_interval(
         lengths = starts[drawn + 1] - starts[drawn]
         offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         found.append(estimate(order[np.repeat(starts[drawn], lengths) + offsets]))
-    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-    # "nearest", because quantiles that were not reached are infinite and cannot be interpolated.
-    low, high = np.quantile(np.array(found, dtype=float), tails, axis=0, method="nearest")
-    return low, high
+    return np.array(found, dtype=float)
+
+
+def restricted_mean(times: Floats, reached: Flags, limit: float) -> float:
+    """Return the mean of the smaller of the time and a limit: the area above the Kaplan-Meier curve up to the limit.
+
+    It is the plain mean if all runs reach the gain before the limit. The share that reached the gain is constant after
+    the last observed run. Source: Royston and Parmar, BMC Med. Res. Methodol. 13, 152, 2013.
+    """
+    order = np.lexsort((~reached, times))  # on the same day, runs that reach the gain come before censored ones
+    left = np.cumprod(1 - reached[order] / np.arange(len(times), 0, -1))
+    ends = np.minimum(np.concatenate([[0.0], times[order], [limit]]), limit)
+    return float(np.sum(np.concatenate([[1.0], left]) * np.diff(ends)))

@@ -18,6 +18,7 @@ _OUTCOME_PHRASES: Final = {
     "speeding_up": "probability that the run was speeding up over its last part",
     "doublings_a_year": "doublings of software a year, on average over the run",
     "software_doublings": "doublings of software by the end of the run",
+    "asara_day": "day on which AIs can do all research (ASARA)",
 }
 
 
@@ -26,6 +27,10 @@ _PHRASES: Final = {
     "training__speedup_exponent": "Share of each gain spent on shorter runs",
     "researcher__experiment_scaling": "How experiments must grow with software",
     "run__stop_at_researchers": "Researchers at which the run stops",
+    "automation__first_threshold": "Threshold of the easiest task",
+    "automation__last_threshold": "Threshold of the hardest task",
+    "automation__rho": "Substitution between tasks, rho",
+    "humans__growth_per_year": "Growth of the number of humans",
     "kernels__candidates_per_day": "Kernel candidates a day, of the reference team",
 }
 """Labels of parameters whose declared meaning does not begin with a usable phrase."""

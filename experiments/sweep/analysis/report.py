@@ -18,6 +18,7 @@ from experiments.progress import OnProgress, Progress, ignore_progress
 from experiments.storage.atomic import to_json, to_json_values
 from experiments.sweep.analysis import (
     convergence,
+    day_tornado,
     explosion_probability,
     fan_chart,
     lever_effects,
@@ -39,12 +40,14 @@ from experiments.sweep.analysis.figure_frame import png, svg
 from experiments.sweep.analysis.html import TableView, render_page, report_picture, table_view
 from experiments.sweep.analysis.labels import RETURNS, phrase, with_reading
 from experiments.sweep.analysis.sweep_data import (
+    ASARA,
     EXPLOSIVE,
     FACTORS,
     ONE_BY_ONE,
     SPEEDING_UP,
     RunOutcome,
     Sweep,
+    has_road,
     reported_gain,
 )
 from experiments.text.number_format import pluralize
@@ -72,6 +75,8 @@ class ReportSection(NamedTuple):
     figure: Figure | None
     caption: str
     table: pa.Table | None
+    slide: Figure | None = None
+    """The figure in the shape of a slide, for the PNG file; None if that shows the figure itself."""
 
 
 def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
@@ -80,6 +85,8 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
     ``outcome``: the outcome whose sensitivity is shown; by default all outcomes. One-at-a-time designs do not fill the
     space of parameters, so they have no maps, regions or convergence.
     """
+    if has_road(sweep) and sweep.sampling != ONE_BY_ONE and outcome in (None, ASARA):
+        yield _asara_section(sweep)
     yield from _fan_sections(sweep)
     yield from _probability_sections(sweep)
     yield _time_section(sweep)
@@ -111,6 +118,8 @@ def summary_paragraph(sweep: Sweep) -> str:
         explosion_probability.limit_sentence(sweep),
     ]
     sentences.append(explosion_probability.strongest_parameter(sweep))
+    if has_road(sweep):
+        sentences += day_tornado.day_sentences(sweep)
     sentences += time_to_gain.time_sentences(sweep)
     if sweep.levers:
         sentences.append(lever_effects.strongest_lever_sentence(lever_effects.lever_effects(sweep)))
@@ -147,9 +156,17 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
         "regions": _region_summaries(sweep),
+        "asara_day": [_asara_summary(each) for each in combinations(sweep)] if has_road(sweep) else [],
     }
     content: dict[str, Any] = to_json_values(found)
     return content
+
+
+def _asara_summary(part: Combination) -> dict[str, Any]:
+    """Return the mean day of ASARA and its swings in one combination of levers."""
+    found = day_tornado.day_tornado(part.sweep)
+    swings = [each._asdict() for each in found.swings]
+    return {"levers": part.values, "mean": found.mean, "limit": found.limit, "swings": swings}
 
 
 def _combination_summary(part: Combination, column: str) -> dict[str, Any]:
@@ -233,7 +250,7 @@ def files(sweep: Sweep, on_progress: OnProgress = ignore_progress, outcome: str 
         on_progress(Progress(None, 1, part.name, "analysing"))
         found.append(part)
         if part.figure is not None:
-            content[f"{part.name}.png"] = png(part.figure, footer)
+            content[f"{part.name}.png"] = png(part.slide or part.figure, footer)
         if part.table is not None:
             content[f"{part.name}.csv"] = to_csv(part.table).encode()
     on_progress(Progress(None, 1, "report", "analysing"))
@@ -277,6 +294,25 @@ def _fan_sections(sweep: Sweep) -> Iterator[ReportSection]:
     )
     if closed:
         yield ReportSection("fan-closed-form", heading, [], None, "", fan_chart.fan_table(sweep, closed=True))
+
+
+def _asara_section(sweep: Sweep) -> ReportSection:
+    """Return the section on the parameters that move the day of full automation."""
+    table = day_tornado.day_table(sweep)
+    note = omission_note(combinations(sweep), day_tornado.MAX_PANELS)
+    caption = (
+        "Mean day of full automation in the lowest and in the highest third of each parameter, the largest swing "
+        f"first. Vertical line: mean of all runs; grey: 95% intervals.{note}"
+    )
+    return ReportSection(
+        "tornado-asara_day",
+        "What moves the day of full automation most?",
+        [*day_tornado.day_sentences(sweep), day_tornado.METHOD_NOTE],
+        day_tornado.day_figure(sweep) if table.num_rows else None,
+        caption,
+        table,
+        day_tornado.day_slide(sweep) if table.num_rows else None,
+    )
 
 
 def _probability_sections(sweep: Sweep) -> Iterator[ReportSection]:
@@ -368,6 +404,8 @@ def _sensitivity_sections(sweep: Sweep, chosen: str | None = None) -> Iterator[R
         yield ReportSection("tornado", heading, [sentence], None, "", None)
         return
     for outcome in sensitivity.tornado_outcomes(sweep, chosen):
+        if outcome == ASARA and not one_by_one and has_road(sweep):
+            continue  # it has its own section
         table = sensitivity.tornado_table(sweep, outcome)
         sentences = [
             sensitivity.constant_outcome_sentence(sweep, outcome),

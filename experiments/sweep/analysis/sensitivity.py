@@ -24,6 +24,7 @@ from experiments.sweep.analysis.estimators import (
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
 from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase
 from experiments.sweep.analysis.sweep_data import (
+    ASARA,
     EXPLOSIVE,
     FACTORS,
     ONE_BY_ONE,
@@ -33,8 +34,10 @@ from experiments.sweep.analysis.sweep_data import (
     Ints,
     Sweep,
     doublings_a_year,
+    has_road,
+    is_day,
     reported_gain,
-    unreached_gain_reasons,
+    unreached_reasons,
 )
 from experiments.sweep.analysis.time_to_gain import censored_times
 from sim.scenario.messages import did_you_mean
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
 SHARES: Final = (EXPLOSIVE.name, SPEEDING_UP.name)
 """Outcomes that are true or false, so that their mean over runs is a share."""
 OUTCOMES: Final = (*SHARES, "doublings_a_year")
-CHOICES: Final = (*OUTCOMES, *FACTORS, "software_doublings")
+CHOICES: Final = (*OUTCOMES, *FACTORS, ASARA, "software_doublings")
 """Allowed values of --outcome."""
 MIN_POINTS: Final = 100
 """Minimum number of points for Sobol' indices; with fewer the harmonics are mostly noise."""
@@ -73,7 +76,7 @@ class TornadoBar(NamedTuple):
     """Half of the 95% interval at the low end; 0 if the outcome is exact, NaN if there are too few runs."""
     error_high: float
     not_reached_low: int
-    """Number of runs at the low end that did not reach the gain."""
+    """Number of runs at the low end that did not reach the gain, or ASARA."""
     not_reached_high: int
     runs_low: int
     runs_high: int
@@ -100,8 +103,14 @@ def outcome_of(sweep: Sweep, outcome: str) -> Floats:
 
 
 def tornado_outcomes(sweep: Sweep, chosen: str | None = None) -> tuple[str, ...]:
-    """Return the outcomes of tornados: ``chosen``, or by default `OUTCOMES` and the days to the largest gain."""
-    return (chosen,) if chosen is not None else (*OUTCOMES, reported_gain(sweep)[0])
+    """Return the outcomes of tornados: ``chosen``, or by default `OUTCOMES` and the days to the largest gain.
+
+    A one-at-a-time design that starts before full automation also has the day of ASARA. In other designs
+    experiments.sweep.analysis.day_tornado compares that day.
+    """
+    if chosen is not None:
+        return (chosen,)
+    return (*OUTCOMES, reported_gain(sweep)[0], *[ASARA] * (sweep.sampling == ONE_BY_ONE and has_road(sweep)))
 
 
 def check_outcome(name: str) -> str:
@@ -177,9 +186,9 @@ def constant_outcome_sentence(sweep: Sweep, outcome: str) -> str:
 
 def not_reached_sentence(sweep: Sweep, outcome: str) -> str:
     """Return a sentence on the ends of parameters at which runs did not reach a gain, with reasons; "" if all did."""
-    if not outcome.startswith("days_to_"):
+    if not is_day(outcome):
         return ""
-    found, reasons = [], unreached_gain_reasons(sweep, FACTORS[outcome])
+    found, reasons = [], unreached_reasons(sweep, outcome)
     for part in _tornado_parts(sweep):
         where = f" with {part.text}" * bool(part.values)
         for bar in tornado(part.sweep, outcome)[1]:
@@ -197,7 +206,8 @@ def not_reached_sentence(sweep: Sweep, outcome: str) -> str:
     why = Counter(reason for reason in reasons if reason).most_common(1)[0][0]
     more = f" and {len(found) - 6} more" * (len(found) > 6)
     listed = f"{', '.join(found[:6])}{more}"
-    return f"Runs that did not gain {FACTORS[outcome]:,}-fold: at {listed}. The most frequent reason: {why}."
+    what = "did not reach full automation" if outcome == ASARA else f"did not gain {FACTORS[outcome]:,}-fold"
+    return f"Runs that {what}: at {listed}. The most frequent reason: {why}."
 
 
 def value_text(sweep: Sweep, name: str, value: float) -> str:
@@ -322,13 +332,13 @@ def outcome_text(outcome: str, level: float) -> str:
         return percent(level)
     if outcome == "doublings_a_year":
         return f"{2**level:.3g} a year"
-    return f"{level:,.0f}" if outcome.startswith("days_to_") else format_value(level)
+    return f"{level:,.0f}" if is_day(outcome) else format_value(level)
 
 
 def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
     from matplotlib.ticker import MaxNLocator, MultipleLocator  # noqa: PLC0415
 
-    axes.set_xlabel(fill(f"median {phrase(outcome)}" if outcome.startswith("days_to_") else phrase(outcome), 46))
+    axes.set_xlabel(fill(f"median {phrase(outcome)}" if is_day(outcome) else phrase(outcome), 46))
     if outcome in SHARES:
         axes.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -338,7 +348,7 @@ def _label_axis(axes: Axes, outcome: str, span: tuple[float, float]) -> None:
         axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:,.3g}")
     else:
         low, high = axes.get_xlim()
-        last = min(high, span[1]) if outcome.startswith("days_to_") else high  # beyond are gains that were not reached
+        last = min(high, span[1]) if is_day(outcome) else high  # beyond are gains that were not reached
         apart = MaxNLocator(max(1, int(5 * (span[1] - span[0]) / (high - low) + 0.5)))
         axes.set_xticks([tick for tick in apart.tick_values(*span) if max(0.0, low) <= tick <= last])
         axes.set_xlim(low, high)
@@ -467,6 +477,7 @@ def _unavailable_reason(sweep: Sweep, values: Floats) -> str:
             sweep.manifest.get("design", {})
         ),
         f"{points} points are too few; at least {MIN_POINTS} are needed": points < MIN_POINTS,
+        "some runs have no value of the outcome": not np.isfinite(values).all(),
         "the outcome is the same in all runs": np.var(values) == 0,
         f"{random_share:.0%} of the variance is random, between replications of the same point": (
             random_share > MAX_REPLICATION_SHARE
@@ -517,7 +528,7 @@ def _make_bar(sweep: Sweep, name: str, outcome: str, values: Floats, ends: tuple
 
 def _outcome_level(sweep: Sweep, outcome: str, values: Floats, chosen: Flags) -> tuple[float, float]:
     """Return the outcome of the chosen runs, and half of its 95% interval."""
-    if outcome.startswith("days_to_"):
+    if is_day(outcome):
         if sweep.sampling != ONE_BY_ONE or not np.isfinite(values[chosen | _base_runs(sweep)]).all():
             return _median_day(sweep, outcome, chosen)
     elif not np.isfinite(values).all():  # the mean is over the runs that have a value

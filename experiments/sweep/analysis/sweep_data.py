@@ -52,6 +52,8 @@ ONE_BY_ONE: Final = "one-at-a-time"
 SYSTEMATIC: Final = ("grid", ONE_BY_ONE)
 """Samplings with fixed points: shares of their runs are not probabilities."""
 FACTORS: Final = {"days_to_1000x": 1000, "days_to_100x": 100, "days_to_10x": 10}
+ASARA: Final = "asara_day"
+"""Column of the day on which AIs can do all tasks of research."""
 
 
 class RunOutcome(NamedTuple):
@@ -276,6 +278,30 @@ def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the tab
         raise InputError(_no_results_message(statuses, table, where))
     runs = _add_coupled_levers(table.filter(pa.array(status == OK)), _coupled_levers(manifest))
     return Sweep(manifest, runs, statuses, _group_failures(table))
+
+
+def is_day(column: str) -> bool:
+    """Return whether a column has the day of a target, which a run may not reach."""
+    return column == ASARA or column.startswith("days_to_")
+
+
+def has_road(sweep: Sweep) -> bool:
+    """Return whether some runs start before full automation, so that they have a day of ASARA to reach.
+
+    False for a table of an earlier version, which has no such day.
+    """
+    if not {ASARA, "share_automated"} <= set(sweep.runs.column_names):
+        return False
+    is_known = np.isfinite(sweep.numbers("share_automated"))
+    return bool((is_known & (sweep.numbers(ASARA) != 0)).any())
+
+
+def unreached_reasons(sweep: Sweep, column: str) -> list[str | None]:
+    """Return the reason why each run has no day of a target, a gain or ASARA; None if it has one."""
+    if column != ASARA:
+        return unreached_gain_reasons(sweep, FACTORS[column])
+    rows = sweep.runs.select([ASARA, "ending", "day"]).to_pylist()
+    return [None if row[ASARA] is not None else f"{row['ending']} on day {row['day']:,.6g}" for row in rows]
 
 
 def unreached_gain_reasons(sweep: Sweep, multiple: float) -> list[str | None]:

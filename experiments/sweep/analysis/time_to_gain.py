@@ -29,6 +29,7 @@ from experiments.sweep.analysis.estimators import (
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, legend_above, new_figure
 from experiments.sweep.analysis.labels import percent
 from experiments.sweep.analysis.sweep_data import (
+    ASARA,
     FACTORS,
     ONE_BY_ONE,
     Flags,
@@ -54,16 +55,15 @@ METHOD_NOTE: Final = (
 
 
 def censored_times(sweep: Sweep, column: str = "days_to_1000x") -> tuple[Floats, Flags]:
-    """Return the day on which each run reached a gain or was last observed, and whether it reached the gain.
+    """Return the day on which each run reached a gain or ASARA or was last observed, and whether it reached it.
 
-    The day is infinity for runs that ended for good without the gain.
+    ``column``: days to a gain, or the day of ASARA. The day is infinity for runs that ended for good without it.
     """
-    return _censored(sweep, sweep.numbers(column))
-
-
-def _censored(sweep: Sweep, days: Floats) -> tuple[Floats, Flags]:
+    days = sweep.numbers(column)
     reached = np.isfinite(days)
     never = ended_for_good(sweep) & ~reached
+    if column == ASARA:  # a time horizon crosses the thresholds whatever the software does
+        never &= np.array([law == "none" for law in sweep.texts("horizon__law")], dtype=bool)
     return np.where(reached, days, np.where(never, math.inf, sweep.numbers("day"))), reached
 
 

@@ -97,6 +97,7 @@ def ControlsPanel(
     day: float,
     days: PropList,
     marks: PropList,
+    tasks: bool,
     playing: bool,
     busy: bool,
     over: bool,
@@ -147,6 +148,11 @@ def ChartPanel(
     event_choose: EventCallback | None = None,
 ) -> None:
     """Show lines over an axis."""
+
+
+@component("tasks.vue")
+def TasksPanel(note: str, numbers: PropList, tasks: PropList, whole: dict[str, Any], unit: str) -> None:
+    """Show humans and AIs by task."""
 
 
 @component("grid.vue")

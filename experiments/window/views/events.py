@@ -16,9 +16,13 @@ EVENT_COLOURS = {
     "GpusDivided": "sky",
     "KernelCurveLoaded": "sky",
     "KernelsDeployed": "sky",
+    "HumansHired": "blue",
+    "AssistantsChanged": "green",
+    "TaskAutomated": "green",
+    "ResearchAutomated": "green",
     "RunEnded": "red",
 }
-EMPHASISED_EVENTS = frozenset({"SoftwareDoubled", "Deployed", "RunEnded"})
+EMPHASISED_EVENTS = frozenset({"SoftwareDoubled", "Deployed", "TaskAutomated", "ResearchAutomated", "RunEnded"})
 
 
 def event_props(state: ViewState) -> dict[str, Any]:

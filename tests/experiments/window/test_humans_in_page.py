@@ -90,8 +90,9 @@ def test_events_are_described_in_sentences(road):
     assert "8 humans work in the lab." in sentences
     assert "6 AIs assist humans." in sentences
     assert "AIs no longer assist humans." in sentences
-    assert any(each.startswith("AIs can do task 3 of a paper, at software ×") for each in sentences)
-    assert any(each.startswith("AIs can do all tasks of a paper and research on their own") for each in sentences)
+    automated = re.compile(r"AIs can do tasks? \d.* of a paper, at a capability of \d+\.\d\d doublings\.")
+    assert any(automated.fullmatch(each) for each in sentences)
+    assert any(each.startswith("ASARA: AIs can do all tasks of a paper and research") for each in sentences)
     assert any(each.startswith("The team of humans published paper") for each in sentences)
     assert not any("Researcher 0" in each for each in sentences)
 
