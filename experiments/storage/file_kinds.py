@@ -21,6 +21,10 @@ BLOCKS: Final = (
     "cluster",
     "training",
     "kernels",
+    "supply",
+    "commons",
+    "entry",
+    "exit",
     "policy",
     "run",
 )

@@ -17,7 +17,9 @@ from sim.scenario.messages import ScenarioError, did_you_mean
 from sim.toml_files import TomlError, name_of, read_toml
 
 BUNDLED_SCENARIOS_DIR = Path(__file__).parent / "shipped"
-"""Folder of the scenarios that are installed with asara."""
+"""Folder of the scenarios of one lab that are installed with asara."""
+BUNDLED_RACES_DIR = Path(__file__).parent / "races"
+"""Folder of the scenarios of several labs that are installed with asara."""
 
 Result = TypeVar("Result")
 
@@ -35,8 +37,13 @@ class ScenarioFile(NamedTuple):
 
 
 def shipped_scenarios() -> list[str]:
-    """Return the names of the scenarios that are installed with asara."""
+    """Return the names of the scenarios of one lab that are installed with asara."""
     return sorted(path.stem for path in BUNDLED_SCENARIOS_DIR.glob("*.toml"))
+
+
+def shipped_races() -> list[str]:
+    """Return the names of the scenarios of several labs that are installed with asara."""
+    return sorted(path.stem for path in BUNDLED_RACES_DIR.glob("*.toml"))
 
 
 def read_scenario_file(name_or_path: str) -> ScenarioFile:
@@ -75,8 +82,9 @@ def read_scenario_file(name_or_path: str) -> ScenarioFile:
 
 def _find_file(name: str) -> Path:
     """Return the file of a bundled scenario, or the path that the name itself is."""
-    if name in shipped_scenarios():
-        return BUNDLED_SCENARIOS_DIR / f"{name}.toml"
+    for folder, names in ((BUNDLED_SCENARIOS_DIR, shipped_scenarios()), (BUNDLED_RACES_DIR, shipped_races())):
+        if name in names:
+            return folder / f"{name}.toml"
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
     own = f"{name}.toml"

@@ -16,8 +16,9 @@ def differences(one: type[BaseModel], other: type[BaseModel]) -> dict[str, objec
 
 def test_scenario_has_its_blocks_in_order() -> None:
     before_full_automation = ["humans", "automation", "start", "horizon"]
-    lab = ["literature", "cluster", "training", "kernels", "policy", "run"]
-    assert list(BLOCKS) == ["growth", "researcher", *before_full_automation, *lab]
+    lab = ["literature", "cluster", "training", "kernels"]
+    several_labs = ["supply", "commons", "entry", "exit"]
+    assert list(BLOCKS) == ["growth", "researcher", *before_full_automation, *lab, *several_labs, "policy", "run"]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -78,7 +78,7 @@ def test_old_name_of_a_parameter_of_a_lab_is_translated():
         ({"alpha.growth__difficulty_growth": 2.0}, "lab 'alpha': growth__difficulty_growth is not read under"),
         ({"alpha.run__horizon_days": 9.0}, "run__horizon_days is not a parameter of one lab ('alpha'); set it under"),
         ({"alpha.cluster__gpus": 64, "cluster__gpus": 32}, "cluster__gpus is not read, because each lab has its own"),
-        ({"alpha.cluster__gpus": 64, "beta.cluster__gpus": 32}, "2 labs (alpha, beta) cannot run together yet"),
+        ({f"lab{n}.cluster__gpus": 64 for n in range(65)}, "65 labs are too many for one run; allowed: 64"),
         ({"al pha.cluster__gpus": 64}, "'al pha' is not allowed as the name of a lab"),
         ({"alpha.cluster__gpus": 64, "growth__r": 0.0}, "growth__r = 0.0 doublings per doubling is out of bounds"),
     ],
@@ -94,7 +94,7 @@ def test_bad_value_of_a_lab_is_one_sentence(changes, message):
     ("changes", "message"),
     [
         ({"alhpa.cluster__gpus": 32}, "no lab 'alhpa'; did you mean 'alpha'?"),
-        ({"beta.cluster__gpus": 32}, "2 labs (alpha, beta) cannot run together yet"),
+        ({"beta.cluster__gpus": 32}, "a second lab cannot be added to 'alpha', which has values of its own"),
         (
             {"cluster__gpus": 32},
             "cluster__gpus is not read, because each lab has its own value; set alpha.",
@@ -116,7 +116,7 @@ def test_bad_change_of_a_scenario_with_a_lab_is_one_sentence(changes, message):
         ("[labs]\nalpha = 3\n", "labs.alpha = 3 is not a table; allowed: tables such as [labs.alpha.cluster]"),
         ("[labs.alpha]\ngpus = 3\n", "lab 'alpha': no parameter 'gpus'; did you mean 'cluster__gpus'"),
         ("[labs.alpha.clusters]\ngpus = 3\n", "lab 'alpha': no parameter 'clusters__gpus'; did you mean"),
-        ("[labs.a.cluster]\ngpus = 64\n[labs.b]\n", "2 labs (a, b) cannot run together yet, because several labs come"),
+        ("[labs.a.cluster]\ngpus = 64\n[labs.b.cluster]\ngpus = 0\n", "lab 'b': cluster__gpus = 0 GPUs is out of"),
         ('[labs."a b"]\n', "'a b' is not allowed as the name of a lab"),
     ],
 )

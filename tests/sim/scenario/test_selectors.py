@@ -65,7 +65,7 @@ def test_unread_parameters_are_those_of_the_other_choices():
 
 def unread(**choice):
     scenario = Scenario().replace(**choice)
-    names = [name for name in parameters() if not name.startswith(("policy__", "start__", "horizon__"))]
+    names = [name for name in parameters() if not name.startswith(("policy__", "start__", "horizon__", "exit__"))]
     return [name for name in names if scenario.unread(name)]
 
 
