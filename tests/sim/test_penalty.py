@@ -130,7 +130,7 @@ def test_papers_per_doubling_with_a_penalty_equal_the_parameters(p, team):
     )
     found = [each.papers for each in run(lab).doublings]
     assert found == pytest.approx([32 * 3**n for n in range(5)], rel=1e-6)
-    effort = run(lab.replace(growth__returns_to="effort"))
+    effort = run(lab.replace(growth__returns_to="effort", run__max_doublings=2))
     assert effort.doublings[0].papers == pytest.approx(32 * team ** (1 - p), rel=1e-6), "32 effective papers"
     grown = [each.papers for each in effort.doublings]
     assert grown[1] / grown[0] == pytest.approx(3 * 2 ** (1 - p), rel=1e-6)
