@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from hardware.datacenter import POOL_OF
 from hardware.kernels.speedup_curve import describe_searches
 from sim import reporters, run_statistics
+from sim.engines import Engine
 from sim.events import Event
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab
@@ -22,8 +23,6 @@ from sim.road import Road, road_of
 from sim.run_statistics import Doubling
 from sim.scenario.model import Scenario
 from sim.world import World
-
-Engine = Literal["world", "fluid"]
 
 
 class GpuUsage(NamedTuple):

@@ -29,10 +29,11 @@ from experiments.gains import RunEnding
 from experiments.storage.atomic import to_json, to_json_values
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
+from sim.engines import Engine
 from sim.events import EVENT_FORMAT, Event
 from sim.reporters import REPORTERS
 from sim.run_statistics import Doubling
-from sim.runner import Engine, RunResult
+from sim.runner import RunResult
 
 SUMMARY = RUN_SUMMARY
 PROOF = "sha256"
