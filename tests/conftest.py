@@ -88,8 +88,8 @@ _ALLOWED_SKIPS = (
 def pytest_collection() -> Iterator[Any]:
     """Exclude the imported modules and the tests from garbage collection.
 
-    They are about a million objects that stay to the end. To search them again and again for garbage takes a fifth of
-    the time of collecting the tests, and up to a fifth of the time of running a World.
+    They are about a million objects, which stay to the end. Searching them for garbage takes a fifth of the time of
+    collecting the tests. It takes up to a fifth of the time of running a World.
     """
     gc.disable()
     try:
