@@ -100,7 +100,11 @@ def parallelization_exponent(world: World, lab: str = "") -> float | None:
     rows = [(0.0, 0, world.labs[lab].own_team.researchers)]
     rows += [(mark.papers, mark.duplicates, mark.researchers) for mark in marks]
     rows.append(
-        (world.labs[lab].knowledge.papers, world.labs[lab].knowledge.literature.duplicates, world.labs[lab].workforce.active_researchers)
+        (
+            world.labs[lab].knowledge.papers,
+            world.labs[lab].knowledge.literature.duplicates,
+            world.labs[lab].workforce.active_researchers,
+        )
     )
     points = [
         (math.log(max(1, team)), math.log1p(-min(1 - 1e-12, (dup - dup0) / (total - total0))), total - total0)
