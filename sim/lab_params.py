@@ -48,8 +48,8 @@ class SupplyParams(
     speed_growth_per_year: Annotated[float, Interval(ge=1, le=1000), "times per year"] = 1.0
     """Factor by which the speed of new nodes grows in 365 days without research by AIs. Source: our choice, 1."""
     success_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
-    """Share of the orders of the lab that goes to a pot. All labs with a share divide it by their deployed software, as a
-    measure of revenue. Source: our choice, 0; the tabletop exercise of the Good Ancestors Project takes 0.4."""
+    """Share of the orders of the lab that goes to a pot. All labs with a share divide it by their deployed software,
+    which stands for revenue. Source: our choice, 0; the tabletop exercise of the Good Ancestors Project takes 0.4."""
     automated_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
     """Share of research on hardware that AIs do, f. Source: 0 is the report's fixed hardware; Davidson et al. ask
     whether 0.1 to 0.2 is enough for an explosion."""

@@ -97,21 +97,17 @@ def parallelization_exponent(world: World, lab: str = "") -> float | None:
     did not change or published no whole papers.
     """
     marks = [event for event in world.ledger if isinstance(event, SoftwareDoubled) and event.lab == lab]
-    rows = [(0.0, 0, world.labs[lab].own_team.researchers)]
+    there = world.labs[lab]
+    rows = [(0.0, 0, there.own_team.researchers)]
     rows += [(mark.papers, mark.duplicates, mark.researchers) for mark in marks]
-    rows.append(
-        (
-            world.labs[lab].knowledge.papers,
-            world.labs[lab].knowledge.literature.duplicates,
-            world.labs[lab].workforce.active_researchers,
-        )
-    )
+    literature = there.knowledge.literature
+    rows.append((there.knowledge.papers, literature.duplicates, there.workforce.active_researchers))
     points = [
         (math.log(max(1, team)), math.log1p(-min(1 - 1e-12, (dup - dup0) / (total - total0))), total - total0)
         for (total0, dup0, _), (total, dup, team) in itertools.pairwise(rows)
         if total > total0
     ]
-    if world.labs[lab].knowledge.literature.published == 0 or len({log_team for log_team, _, _ in points}) < 2:
+    if literature.published == 0 or len({log_team for log_team, _, _ in points}) < 2:
         return None
     log_team, log_new, weight = (np.array(column) for column in zip(*points, strict=True))
     centred = log_team - np.average(log_team, weights=weight)
