@@ -375,8 +375,8 @@ class Lab:
 
     def record_delivery(self, nodes: Mapping[str, int], speed: float) -> None:
         """Record the nodes that were delivered, by use, and their speed."""
-        number = [nodes.get(use, 0) for use in Use]
-        self._ledger.append(events.GpusDelivered(self.now, *number, speed))
+        inference, experiment, training = (nodes.get(use, 0) for use in Use)
+        self._ledger.append(events.GpusDelivered(self.now, inference, experiment, training, speed))
 
     def end(self, ending: str, sentence: str) -> None:
         """End the lab, and the run with it if no other lab goes on."""

@@ -147,4 +147,4 @@ def shares(values: dict[str, Floats]) -> dict[str, Floats]:
 
 def concentration(parts: ArrayLike) -> Floats:
     """Return the Herfindahl index of shares along the first axis: 1/n for n equal shares, 1 for one that has all."""
-    return np.square(np.asarray(parts, dtype=float)).sum(axis=0)
+    return np.asarray(np.square(np.asarray(parts, dtype=float)).sum(axis=0))

@@ -36,11 +36,13 @@ class LabSupply:
         self.lab = lab
         datacenter = lab.compute.datacenter
         self.gpus_at_start = float(sum(datacenter.gpus_by_use().values()))
-        self.shares = {use: gpus / self.gpus_at_start for use, gpus in datacenter.gpus_by_use().items() if gpus > 0}
+        self.shares = {
+            Use(use): gpus / self.gpus_at_start for use, gpus in datacenter.gpus_by_use().items() if gpus > 0
+        }
         """Share of each use in the GPUs of day 0, by which orders are divided."""
         self.ordered = 0.0
         """GPUs ordered since day 0."""
-        self._placed: dict[Use, int] = dict.fromkeys(self.shares, 0)
+        self._placed = dict.fromkeys(self.shares, 0)
         """GPUs of whole nodes ordered for each use."""
         self._days: list[float] = [0.0]
         self._researchers: list[float] = []
