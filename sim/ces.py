@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, least_squares
 
 Numbers = Any
 """A float or a NumPy array of floats."""
@@ -73,6 +72,8 @@ def from_max_gains(labour_gain: float, compute_gain: float) -> tuple[float, floa
             raise ValueError(
                 f"{name} = {gain:g} has no rho; allowed: above 1, finite. Use output at an unlimited input"
             )
+    from scipy.optimize import brentq  # noqa: PLC0415 - slow to load, and no run needs it
+
     logs = math.log(labour_gain), math.log(compute_gain)
     # At rho = -ln 2/(log of a gain) the power of that gain is a half, so that the root lies between these two values.
     low, high = -math.log(2) / min(logs), -math.log(2) / max(logs)
@@ -164,6 +165,8 @@ def fit(log_labour: NDArray[np.float64], log_compute: NDArray[np.float64], log_s
     """
     if len(log_seen) < 4 or np.ptp(log_labour - log_compute) < 1e-9:
         raise ValueError("a CES takes four observations or more, with different ratios of labour to compute")
+    from scipy.optimize import least_squares  # noqa: PLC0415 - slow to load, and no run needs it
+
     labour, compute = float(np.mean(log_labour)), float(np.mean(log_compute))
 
     def residuals(point: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import cast
 
 from agents.identity import AgentId
-from agents.kernel_engineer import amdahl
+from agents.kernel_model import amdahl
 from agents.ports.compute import ArrayTaskSource, JobHandle, JobListener
 from hardware.cluster.jobs import Job, SupportsStreams
 from hardware.compute_gate import ComputeGate

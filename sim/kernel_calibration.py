@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.kernel_engineer import amdahl
+from agents.kernel_model import amdahl
 from agents.params import KernelParams, NoKernels
 from hardware.kernels.problem import NAMES, workload
 from hardware.kernels.speedup_curve import (

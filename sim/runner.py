@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from hardware.datacenter import POOL_OF
 from hardware.kernels.speedup_curve import describe_searches
 from sim import reporters, run_statistics
 from sim.ai_path import AiPath, ai_path, multiplier_sentence
+from sim.engines import Engine
 from sim.events import Event
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab
@@ -24,8 +25,6 @@ from sim.run_statistics import Doubling
 from sim.scenario.model import Scenario
 from sim.start import StartParams
 from sim.world import World
-
-Engine = Literal["world", "fluid"]
 
 
 class GpuUsage(NamedTuple):

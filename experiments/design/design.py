@@ -30,7 +30,7 @@ from experiments.errors import InputError
 from experiments.storage.file_kinds import wrong_kind_message
 from experiments.uncertainty.distributions import Distribution, PriorError
 from experiments.uncertainty.parsing import GaussianCopula, RankCorrelation
-from sim.runner import Engine
+from sim.engines import Engine
 from sim.scenario.model import Scenario, ScenarioError, did_you_mean, parameters
 from sim.toml_files import name_of
 

@@ -21,7 +21,7 @@ from experiments.uncertainty.parsing import (
     rank_correlations,
     require_known,
 )
-from sim.runner import Engine
+from sim.engines import Engine
 from sim.scenario.labs import split_name
 from sim.scenario.model import DEFAULT, Parameter, Scenario, ScenarioError, did_you_mean, parameters, shipped_scenarios
 from sim.scenario.renamed import current_content

@@ -17,8 +17,8 @@ from experiments.replay.log_replay import (
     wait_rows,
     without_large_jobs,
 )
+from experiments.replay.waits_file import write_waits
 from experiments.storage.atomic import report_write_errors
-from experiments.storage.run_store import write_waits
 
 
 def replay_job_log(

@@ -19,7 +19,8 @@ from experiments.storage.atomic import report_write_errors
 from experiments.storage.run_store import ended, summary, write_run
 from experiments.text.scenario_changes import Change, changes_of
 from experiments.workbook import require_openpyxl
-from sim.runner import Engine, RunResult, run
+from sim.engines import Engine
+from sim.runner import RunResult, run
 from sim.scenario.model import Scenario
 from sim.world import World
 

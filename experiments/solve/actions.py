@@ -11,8 +11,8 @@ from experiments.solve.runs import EvaluatedValue
 from experiments.solve.solver import Answer, Solution, solve
 from experiments.storage.atomic import to_json_values
 from experiments.text.number_format import format_number
+from sim.engines import Engine
 from sim.notebook_display import factor
-from sim.runner import Engine
 
 
 def solve_scenario(

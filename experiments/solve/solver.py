@@ -21,7 +21,7 @@ from experiments.errors import InputError
 from experiments.solve.goal import Goal, parse_goal
 from experiments.solve.runs import EvaluatedValue, FluidEvaluator, GoalEvaluator, WorldEvaluator
 from experiments.statistics.intervals import student_score
-from sim.runner import Engine
+from sim.engines import Engine
 from sim.scenario.model import LATER_BLOCKS, Parameter, Scenario, ScenarioError
 
 POINTS: Final = 33

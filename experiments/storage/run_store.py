@@ -9,10 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
@@ -29,10 +28,11 @@ from experiments.gains import RunEnding
 from experiments.storage.atomic import to_json, to_json_values
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
+from sim.engines import Engine
 from sim.events import EVENT_FORMAT, Event
 from sim.reporters import REPORTERS
 from sim.run_statistics import Doubling
-from sim.runner import Engine, RunResult
+from sim.runner import RunResult
 
 SUMMARY = RUN_SUMMARY
 PROOF = "sha256"
@@ -41,7 +41,6 @@ TABLES = ("events", "jobs", "series", "doublings")
 """Tables of a run; doublings are a separate table in CSV only, else a part of the summary."""
 WORKBOOK = "run.xlsx"
 PICTURES = ("run.png", "run.svg", "run.pdf")
-WAITS = ("job", "submit_s", "start_s", "wait_s", "run_s", "gpus")
 _ROUNDING = 1e-9
 _ARROW: dict[Any, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}
 
@@ -203,21 +202,6 @@ def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def write_waits(path: Path, rows: Iterable[Sequence[Any]], more: Sequence[str] = ()) -> None:
-    """Write the wait of each job of a log as CSV, with the columns of `WAITS` and ``more``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*WAITS, *more])
-            writer.writerows(rows)
-        Path(name).chmod(0o666 & ~_umask())  # files of mkstemp are readable by their owner only
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
 def events_table(events: Sequence[Event]) -> pa.Table:
     """Return events as a table: one row an event, null if its type has no such field."""
     kinds = get_args(Event)
@@ -289,12 +273,6 @@ def _temporary_directory(folder: Path) -> Iterator[Path]:
         shutil.rmtree(stage)
         if not existed and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _int_if_whole(number: float) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from experiments.design.planned_run import PlannedRun
-    from sim.runner import Engine
+    from sim.engines import Engine
     from sim.scenario.model import Scenario
 
 

@@ -21,7 +21,7 @@ from experiments.progress import count_progress, ignore_progress
 from experiments.sweep.records import RunRecord, run_schema
 from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
-from sim.runner import Engine
+from sim.engines import Engine
 from sim.scenario.model import Scenario
 
 DEFAULT_SEEDS: Final = 10

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.kernel_engineer import candidates_per_day, research_pace
+from agents.kernel_model import candidates_per_day, research_pace
 from agents.params import DAYS_PER_YEAR
 from hardware.cluster.placement import largest_gang
 from hardware.datacenter import SHARED, gpus_by_use, inference_gpus, pool_sizes
@@ -402,7 +402,7 @@ def _calibration_reader(scenarios: Sequence[Scenario]) -> Callable[[Scenario], M
 
 
 def _deployments(measured: Sequence[tuple[Scenario, MeasuredKernels]]) -> tuple[Floats, Floats]:
-    """Return the candidates tried before each deployment, and the speed-ups, as agents.kernel_engineer plans them."""
+    """Return the candidates tried before each deployment, and the speed-ups, as the kernel engineer plans them."""
     known: dict[Any, list[tuple[float, float]]] = {}
     for scenario, calibration in measured:
         if scenario.kernels not in known:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.generations import plan_generation
-from agents.kernel_engineer import MAX_TIME, amdahl
+from agents.kernel_model import MAX_TIME, amdahl
 from hardware.cluster.reliability import fastest_gpus
 from sim.fluid.flow import (
     EFFECTIVELY_INFINITE,

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.identity import AgentId
-from agents.kernel_engineer import KernelEngineer, amdahl
+from agents.kernel_engineer import KernelEngineer
+from agents.kernel_model import amdahl
 from agents.params import MeasuredKernelParams
 from agents.ports.bundles import KernelEngineerPorts
 from agents.work_model import gang_size

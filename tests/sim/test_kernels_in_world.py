@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from agents.kernel_engineer import amdahl
+from agents.kernel_model import amdahl
 from hardware.kernels.speedup_curve import curve_of, digest_of, read_measurements
 from sim import reporters
 from sim.events import KernelCurveLoaded, KernelsDeployed, TrainingRequested

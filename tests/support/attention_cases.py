@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -150,16 +150,20 @@ def check(
     results: Iterable[Tensor],
     exact: Iterable[np.ndarray],
     library: Iterable[tuple[float, float]],
-    allowed: Iterable[tuple[float, float]],
+    allowed: Callable[[], Sequence[tuple[float, float]]],
     problem: Problem,
     where: str,
 ) -> None:
     """Assert that errors are within a multiple of SDPA's own error, or of rounding if that is larger.
 
-    If the library itself is not finite, nothing is checked.
+    If the library itself is not finite, nothing is checked. ``allowed`` returns the errors of rounding, which take
+    longer than all else. It is called only for a result whose error is above the multiple of SDPA's own error.
     """
     multiples = (problem.tolerance, problem.worst_row)
-    for result, got, theirs, floor in zip(RESULTS, errors(results, exact), library, allowed, strict=False):
+    for place, (got, theirs) in enumerate(zip(errors(results, exact), library, strict=False)):
+        if all(off <= multiple * own for off, multiple, own in zip(got, multiples, theirs, strict=True)):
+            continue
+        floor = allowed()[place]
         for rows, off, multiple, *least in zip(("", "a row of "), got, multiples, theirs, floor, strict=True):
             limit = multiple * max(least)
-            assert off <= limit, f"{where}: {rows}{result} is off by {off:.3g}, more than {limit:.3g}"
+            assert off <= limit, f"{where}: {rows}{RESULTS[place]} is off by {off:.3g}, more than {limit:.3g}"

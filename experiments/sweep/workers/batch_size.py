@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from sim.runner import Engine
+from sim.engines import Engine
 
 LOOKAHEAD_SECONDS: Final = 0.5
 """Target time of a batch of World runs [s]: hides the communication, and still divides the work evenly."""

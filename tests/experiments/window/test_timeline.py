@@ -1,7 +1,6 @@
 """Worlds are released with their page: Mesa keeps each in a class attribute until then."""
 
 import gc
-from collections.abc import Iterator
 from weakref import WeakSet
 
 import pytest
@@ -16,12 +15,10 @@ LAB = small_lab()
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_older_objects() -> Iterator[None]:
+def no_older_objects() -> None:
     """Hide objects of earlier tests from the garbage collector: a search of a million objects takes seconds."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def worlds() -> WeakSet[World]:
