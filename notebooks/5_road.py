@@ -34,7 +34,7 @@ from sim.scenario.model import Scenario
 
 road = Scenario.load("road-to-asara").replace(run__max_doublings=10)
 result = run(road, seed=0)
-asara = result.road.asara_day
+day_of_asara = result.road.asara_day
 for sentence in result.road.sentences:
     print(sentence)
 
@@ -50,7 +50,7 @@ software therefore rises in steps, and with it the share of tasks that AIs can d
 series = {name: np.array(values) for name, values in result.series.items()}
 with slides(
     "Software doubles within weeks after ASARA",
-    f"software and the tasks that AIs can do, over days; dotted: ASARA, day {asara:,.0f}",
+    f"software and the tasks that AIs can do, over days; dotted: ASARA, day {day_of_asara:,.0f}",
     rows=2,
     sharex=True,
     height_ratios=[1.6, 1.0],
@@ -67,7 +67,7 @@ with slides(
     share.set(xlabel="days", xlim=(0, 1650), ylim=(-3, 106))
     share.set_title("% of the tasks of a paper that AIs can do")
     for axes in panels:
-        axes.axvline(asara, color=BLACK, linestyle=":", linewidth=1.4)
+        axes.axvline(day_of_asara, color=BLACK, linestyle=":", linewidth=1.4)
 
 durations = [doubling.duration_days for doubling in result.doublings]
 table(("doubling of software", "days"), [(number, f"{days:.0f}") for number, days in enumerate(durations, start=1)])
@@ -89,7 +89,7 @@ paper and cannot write one on their own. On the day of ASARA they become *resear
 names = {"humans": BLUE, "assistants": ORANGE, "researchers": GREEN}
 with slide(
     "AIs assist humans before ASARA, and are researchers after it",
-    f"humans and AIs of the lab over days; dotted: ASARA, day {asara:,.0f}",
+    f"humans and AIs of the lab over days; dotted: ASARA, day {day_of_asara:,.0f}",
 ) as axes:
     for name, colour in names.items():
         shown = series[name] > 0
@@ -99,9 +99,9 @@ with slide(
     label_line_end(axes, series["day"][-1], series["researchers"][-1], "AI researchers", GREEN)
     before = series["assistants"] > 0
     label_line_end(axes, 500, series["assistants"][before][0] * 5, "AI assistants", ORANGE, xytext=(0, 0), ha="right")
-    axes.axvline(asara, color=BLACK, linestyle=":", linewidth=1.4)
+    axes.axvline(day_of_asara, color=BLACK, linestyle=":", linewidth=1.4)
     format_factor_axis(axes, "")
-at_asara = int(np.searchsorted(series["day"], asara))
+at_asara = int(np.searchsorted(series["day"], day_of_asara))
 assert series["researchers"][at_asara - 2] == 0 < series["researchers"][-1]
 assert (series["assistants"] > series["humans"])[: at_asara - 1].all()
 print(f"on the last day: {result.road.humans:,} humans and {result.road.researchers:,} AI researchers")
@@ -122,7 +122,7 @@ dated = multipliers_on_path(road, result.ai_path)
 days = [0.0, *(each.day for each in dated)]
 values = [1.0, *(each.multiplier.value for each in dated)]
 with slide(
-    "The multiplier is 10 just before ASARA, and 388 on its day",
+    "The multiplier is about 10 before ASARA, and 388 on its day",
     "pace of the lab of day 0 with the AIs of the day, relative to its own",
 ) as axes:
     axes.step(days, values, where="post", color=ORANGE)
@@ -195,7 +195,7 @@ LAST = {3.0: SKY, 4.0: GREEN, 5.0: BLUE}
 labs = {last: run(road.replace(automation__last_threshold=last), seed=0) for last in LAST if last < 5} | {5.0: result}
 with slide(
     "The last threshold sets the day of ASARA",
-    "discovered software over days; dots: ASARA, by the threshold of the hardest kind of task",
+    "discovered software over days; dots: ASARA, if AIs can do the hardest kind of task at 3, 4 or 5 doublings",
 ) as axes:
     for last, lab in labs.items():
         day, software = lab.road.asara_day, np.array(lab.series["discovered"])
@@ -204,15 +204,16 @@ with slide(
         axes.plot(day, height, "o", color=LAST[last], markersize=9)
         label_line_end(
             axes,
-            day,
-            height,
-            f"{last:g} doublings:\nday {day:,.0f}",
+            lab.series["day"][-1],
+            software[-1],
+            f"at {last:g}:\nday {day:,.0f}",
             LAST[last],
-            xytext=(-10, 14),
-            ha="right",
+            xytext=(0, 8),
+            ha="center",
+            va="bottom",
             fontsize=12,
         )
-    axes.set(xlim=(0, 1650), ylim=(0, 11), xlabel="days")
+    axes.set(xlim=(0, 1650), ylim=(0, 11.9), xlabel="days")
     format_factor_axis(axes)
 rows = []
 for last, lab in labs.items():
