@@ -12,6 +12,9 @@ from functools import partial
 from typing import Protocol
 
 from agents import work_model
+from agents.batch_limits import max_batch_for_step
+from agents.humans.batch_experiments import BatchExperiments
+from agents.humans.draft import Draft
 from agents.humans.shared_ais import SharedAis
 from agents.identity import AgentId
 from agents.ports.automation import TaskWork
@@ -19,25 +22,8 @@ from agents.ports.bundles import PaperLinePorts
 from agents.ports.compute import JobHandle
 from agents.ports.knowledge import PaperBatch
 
-
-class Draft:
-    """A paper in progress."""
-
-    __slots__ = ("human_work", "is_past_experiment", "is_under_review", "kind", "known_at_start", "tasks")
-
-    def __init__(self, known_at_start: int) -> None:
-        self.known_at_start = known_at_start
-        """Number of the latest paper that was known when the draft was begun."""
-        self.kind = 0
-        """Kind of its present task, from 0."""
-        self.tasks = 1
-        """Number of consecutive tasks that are done in one go."""
-        self.human_work: list[float] = []
-        """Work of a human on each of them, review included; 1 is a whole paper."""
-        self.is_past_experiment = False
-        """Whether its experiment was submitted, or is not needed."""
-        self.is_under_review = False
-        """Whether AIs have done their part of the present tasks, so that only the part of a human is left."""
+_MAX_DRAFTS = 1 << 20
+"""Maximum number of batches in progress."""
 
 
 def _place(entry: tuple[int, int, Draft]) -> tuple[int, int]:
@@ -67,6 +53,20 @@ class Worker(Protocol):
         """Do the present task of a draft, and report its end to the line."""
 
 
+class HumanPool(Protocol):
+    """A cohort of humans, as the line sees it."""
+
+    @property
+    def size(self) -> int:
+        """Number of humans."""
+
+    def humans_for(self, papers: int, group: int) -> int:
+        """Return how many idle humans of a group take a batch of this number of papers now; 0 if they wait."""
+
+    def work_on(self, draft: Draft, humans: int, group: int) -> None:
+        """Let idle humans do the present task of a batch, and report its end to the line."""
+
+
 class PaperLine:
     """Keep a number of drafts in progress, and give their tasks to humans and AIs.
 
@@ -74,6 +74,9 @@ class PaperLine:
     with its following tasks until AIs or the experiment come next. If humans may not move between tasks, human number n
     does tasks of kind ``n mod K`` only. AIs share the tasks that they can do. The experiment of a paper comes when the
     share `1 - researcher__writing_share` of its tasks is done.
+
+    If the humans are a cohort, a draft is a batch of papers: of the share ``leap_tolerance`` of the humans that may do
+    the same tasks, and of at most that share of a doubling.
     """
 
     def __init__(self, identity: AgentId, ports: PaperLinePorts) -> None:
@@ -82,33 +85,58 @@ class PaperLine:
         self.ais: SharedAis[Draft] = SharedAis(self.time, self._on_ai_done)
         """AIs that do tasks of drafts."""
         self.drafts = 0
-        """Number of drafts in progress, those with an experiment or handed in for publication included."""
-        self.experiments = 0
-        """Number of drafts whose experiment waits or runs."""
+        """Number of papers in progress, those with an experiment or handed in for publication included."""
         self.handed_in = 0
-        """Number of drafts that are handed in for publication and not counted yet."""
+        """Number of papers that are handed in for publication and not counted yet."""
         self.size = 0
-        """Number of drafts that the lab keeps in progress."""
+        """Number of papers that the lab keeps in progress."""
         self.waiting: dict[int, list[tuple[int, int, Draft]]] = {}
         """Drafts that wait for a human, by the group of humans that may do their task, each group as a heap."""
         self._arrivals = 0
         self._idle: dict[int, dict[Worker, None]] = {}
+        self._cohort: HumanPool | None = None
+        self._single_experiments = 0
+        self.batch_experiments = BatchExperiments(identity, ports, self._max_papers, self._continue)
+        """Experiments of batches of several papers."""
 
     @property
     def drafts_waiting(self) -> int:
-        """Number of drafts that wait for a human."""
-        return sum(len(queue) for queue in self.waiting.values())
+        """Number of papers that wait for a human."""
+        if self._cohort is None:
+            return sum(len(queue) for queue in self.waiting.values())
+        return sum(draft.papers for queue in self.waiting.values() for _, _, draft in queue)
+
+    @property
+    def experiments(self) -> int:
+        """Number of papers that wait for experiments."""
+        return self._single_experiments + self.batch_experiments.papers
+
+    @property
+    def experiments_on_cluster(self) -> int:
+        """Number of experiments that wait for GPUs or run."""
+        return self._single_experiments + self.batch_experiments.on_cluster
+
+    @property
+    def groups(self) -> int:
+        """Number of groups of humans; those of a group may do the same tasks."""
+        return 1 if self.division.reallocation else self.division.kinds
 
     def start(self, drafts: int, humans: int) -> None:
         """Keep this number of drafts in progress from day 0 on, of which one for each human is at work already.
 
-        These are spread evenly over the tasks, so that the first papers come at the usual pace.
+        These are spread evenly over the tasks, so that the first papers come at the usual pace. The time left of a task
+        of a single paper is memoryless if timing is poisson; a batch of p papers is also spread within its task, so
+        that it takes ``(1 + 1/p)/2`` of its time on average, as in a renewal process that began long before.
         """
-        for place in range(min(drafts, humans)):
-            draft = Draft(self.knowledge.literature.latest)
-            draft.kind = int((place + 0.5) / humans * self.division.kinds)
+        batches = self._batches(min(drafts, humans))
+        for place, papers in enumerate(batches):
+            draft = Draft(self.knowledge.literature.latest, papers)
+            tasks_done = (place + 0.5) / len(batches) * self.division.kinds
+            draft.kind = int(tasks_done)
             draft.is_past_experiment = draft.kind >= self._tasks_before_experiment()
-            self.drafts += 1
+            if self.settings.researcher.timing == "poisson":
+                draft.progress = (tasks_done - draft.kind) * (1 - 1 / papers)
+            self.drafts += papers
             self._begin_task(draft)
         self.set_size(drafts)
 
@@ -143,36 +171,70 @@ class PaperLine:
 
     def join(self, worker: Worker) -> None:
         """Give an idle human the waiting draft that is nearest to its end, or let the human wait for one."""
-        group = self._group(worker.number)
+        group = self.group_of(worker.number)
         queue = self.waiting.get(group)
         if queue:
             self._assign(worker, heapq.heappop(queue)[2])
         else:
             self._idle.setdefault(group, {})[worker] = None
 
-    def on_human_done(self, draft: Draft) -> None:
-        """Pass a draft to its next task."""
-        self.team.humans_at_work -= 1
+    def set_cohort(self, cohort: HumanPool) -> None:
+        """Let a cohort do the tasks of humans from now on. It takes over all humans."""
+        self._cohort = cohort
+        self._idle.clear()
+
+    def assign(self, group: int) -> None:
+        """Give the idle humans of a cohort the waiting drafts that are nearest to their ends."""
+        queue, cohort = self.waiting.get(group), self._cohort
+        assert cohort is not None, "individuals join the line"
+        while queue:
+            draft = queue[0][2]
+            humans = cohort.humans_for(draft.papers, group)
+            if not humans:
+                return
+            heapq.heappop(queue)
+            self.team.humans_at_work += humans
+            cohort.work_on(draft, humans, group)
+
+    def on_human_done(self, draft: Draft, humans: int = 1) -> None:
+        """Pass a draft to its next task, after humans have done the present one."""
+        self.team.humans_at_work -= humans
         self._pass_on(draft)
 
     def max_batch(self) -> float:
-        """Return 1: papers are published one at a time."""
-        return 1.0
+        """Return the largest number of papers that may be counted together now; no part exceeds a step of software."""
+        return max_batch_for_step(self.knowledge, self.settings, 0 if self._cohort is None else self._cohort.size)
 
     def on_published(self, papers: float) -> None:
         """Begin the next draft."""
         self.on_dropped(papers)
 
     def on_dropped(self, papers: float) -> None:
-        """Begin the next draft, although this paper does not count."""
-        self.drafts -= 1
-        self.handed_in -= 1
+        """Begin the next draft, although these papers do not count."""
+        self.drafts -= int(papers)
+        self.handed_in -= int(papers)
         self._begin_drafts()
 
     def _begin_drafts(self) -> None:
-        while self.drafts < self.size:
-            self.drafts += 1
-            self._continue(Draft(self.knowledge.literature.latest))
+        for papers in self._batches(self.size - self.drafts):
+            self.drafts += papers
+            self._continue(Draft(self.knowledge.literature.latest, papers))
+
+    def _batches(self, papers: int) -> list[int]:
+        """Divide papers that may begin into drafts; few papers wait until they are at least half a batch."""
+        if papers <= 0:
+            return []
+        if self._cohort is None:
+            return [1] * papers
+        number = round(papers / self._max_papers()) or int(self.drafts == 0)
+        return [papers // number + (place < papers % number) for place in range(number)]
+
+    def _max_papers(self) -> int:
+        """Return the number of papers of a batch that begins now."""
+        if self._cohort is None:
+            return 1
+        papers = min(self.settings.run.leap_tolerance * self._cohort.size / self.groups, self.max_batch())
+        return max(1, int(papers), self.size // _MAX_DRAFTS)
 
     def _continue(self, draft: Draft) -> None:
         """Go on with a draft after a task: experiment, next task or publication."""
@@ -181,8 +243,8 @@ class PaperLine:
             if self._submit_experiment(draft):
                 return
         if draft.kind >= self.division.kinds:
-            self.handed_in += 1
-            batch = PaperBatch(0, 1.0, draft.known_at_start, max(1, self.team.humans_at_work))
+            self.handed_in += draft.papers
+            batch = PaperBatch(0, float(draft.papers), draft.known_at_start, max(1, self.team.humans_at_work))
             self.knowledge.publish(batch, self)
         else:
             self._begin_task(draft)
@@ -192,9 +254,14 @@ class PaperLine:
         works = self.division.task_work()[draft.kind : self._end_of_part(draft)]
         by_ais = works[0].ai > 0
         draft.tasks = _tasks_in_one_go(works, self.division.reallocation)
+        left = 1 - draft.progress
+        draft.progress = 0.0
         draft.human_work = [work.human + work.review for work in works[: draft.tasks]]
+        draft.human_work[0] *= left
         if by_ais:
-            self.ais.add(draft, sum(self._duration(work.ai) for work in works[: draft.tasks]))
+            days = [self._duration(work.ai, draft.papers) for work in works[: draft.tasks]]
+            days[0] *= left
+            self.ais.add(draft, sum(days), draft.papers)
             self._update_contributors()
         else:
             self._wait_for_human(draft)
@@ -203,12 +270,13 @@ class PaperLine:
         """Return the number of tasks up to the experiment, or up to the end after it."""
         return self.division.kinds if draft.is_past_experiment else self._tasks_before_experiment()
 
-    def _duration(self, work: float) -> float:
-        """Return the time that one AI needs for work that is a part of a paper [days]."""
+    def _duration(self, work: float, papers: int) -> float:
+        """Return the mean time that one AI needs for each of some papers, for work that is a part of a paper [days]."""
         mean = work / self.settings.humans.papers_per_day
         if self.settings.researcher.timing != "poisson":
             return mean
-        return mean * self.randomness.get("ai task", self.identity.stream_key).standard_exponential()
+        stream = self.randomness.get("ai task", self.identity.stream_key)
+        return mean * (stream.standard_exponential() if papers == 1 else stream.standard_gamma(papers) / papers)
 
     def _on_ai_done(self, draft: Draft) -> None:
         self._update_contributors()
@@ -224,7 +292,7 @@ class PaperLine:
         self._continue(draft)
 
     def _wait_for_human(self, draft: Draft) -> None:
-        group = self._group(draft.kind)
+        group = self.group_of(draft.kind)
         idle = self._idle.get(group)
         if idle:
             worker = next(iter(idle))
@@ -233,14 +301,16 @@ class PaperLine:
         else:
             self._arrivals += 1
             heapq.heappush(self.waiting.setdefault(group, []), (-draft.kind, self._arrivals, draft))
+            if self._cohort is not None:
+                self.assign(group)
 
     def _assign(self, worker: Worker, draft: Draft) -> None:
         self.team.humans_at_work += 1
         worker.work_on(draft)
 
-    def _group(self, number: int) -> int:
+    def group_of(self, number: int) -> int:
         """Return the group of humans with this number, or of tasks of this kind; there is one if humans may move."""
-        return 0 if self.division.reallocation else number % self.division.kinds
+        return number % self.groups
 
     def _update_contributors(self) -> None:
         self.team.ais_at_work = self.ais.busy
@@ -253,15 +323,18 @@ class PaperLine:
         mean = self.knowledge.experiment_gpu_days()
         if mean == 0:
             return False
+        if draft.papers > 1:
+            self.batch_experiments.submit(draft, mean)
+            return True
         params = self.settings.researcher
         stream = self.randomness.get("experiment cost", self.identity.stream_key)
         gpu_days = work_model.experiment_gpu_days(params, mean, stream)
         gpus = work_model.gang_size(params, gpu_days, self.compute.largest_gang("experiment"))
         on_done = partial(self._on_experiment_done, draft)
-        self.experiments += 1
+        self._single_experiments += 1
         self.compute.submit_job("experiment", gpus, gpu_days / gpus, self.identity, on_done)
         return True
 
     def _on_experiment_done(self, draft: Draft, job: JobHandle) -> None:
-        self.experiments -= 1
+        self._single_experiments -= 1
         self._continue(draft)
