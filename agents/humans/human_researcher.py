@@ -38,6 +38,7 @@ class HumanResearcher(LabAgent):
         super().__init__(model, identity)
         self.time, self.randomness, self.settings = ports
         self.line = line
+        self._stream_key = identity.stream_key
         self.draft: Draft | None = None
         """Paper that the human works on; None while no task waits."""
         self.tasks = 0
@@ -62,7 +63,7 @@ class HumanResearcher(LabAgent):
 
     def task_days(self, draft: Draft) -> float:
         """Return the work on the present tasks of a draft [days of work]."""
-        return draw_work(draft, self.settings, self.randomness.get("human task", self.identity.stream_key))
+        return draw_work(draft, self.settings, self.randomness.get("human task", self._stream_key))
 
     def remove(self) -> None:
         """Remove the agent from the model; a cohort continues its paper."""

@@ -81,6 +81,7 @@ class PaperLine:
 
     def __init__(self, identity: AgentId, ports: PaperLinePorts) -> None:
         self.identity = identity
+        self._stream_key = identity.stream_key
         self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings, self.division = ports
         self.ais: SharedAis[Draft] = SharedAis(self.time, self._on_ai_done)
         """AIs that do tasks of drafts."""
@@ -254,12 +255,13 @@ class PaperLine:
         works = self.division.task_work()[draft.kind : self._end_of_part(draft)]
         by_ais = works[0].ai > 0
         draft.tasks = _tasks_in_one_go(works, self.division.reallocation)
+        parts = works[: draft.tasks]
         left = 1 - draft.progress
         draft.progress = 0.0
-        draft.human_work = [work.human + work.review for work in works[: draft.tasks]]
+        draft.human_work = [work.human + work.review for work in parts]
         draft.human_work[0] *= left
         if by_ais:
-            days = [self._duration(work.ai, draft.papers) for work in works[: draft.tasks]]
+            days = self._days_of_one_ai(parts, draft.papers)
             days[0] *= left
             self.ais.add(draft, sum(days), draft.papers)
             self._update_contributors()
@@ -270,13 +272,18 @@ class PaperLine:
         """Return the number of tasks up to the experiment, or up to the end after it."""
         return self.division.kinds if draft.is_past_experiment else self._tasks_before_experiment()
 
-    def _duration(self, work: float, papers: int) -> float:
-        """Return the mean time that one AI needs for each of some papers, for work that is a part of a paper [days]."""
-        mean = work / self.settings.humans.papers_per_day
+    def _days_of_one_ai(self, works: Sequence[TaskWork], papers: int) -> list[float]:
+        """Return the mean time that one AI needs for each task of one of some papers [days]."""
+        per_day = self.settings.humans.papers_per_day
+        means = [work.ai / per_day for work in works]
         if self.settings.researcher.timing != "poisson":
-            return mean
-        stream = self.randomness.get("ai task", self.identity.stream_key)
-        return mean * (stream.standard_exponential() if papers == 1 else stream.standard_gamma(papers) / papers)
+            return means
+        stream = self.randomness.get("ai task", self._stream_key)
+        if papers == 1:
+            draws = stream.standard_exponential(len(means))
+        else:
+            draws = stream.standard_gamma(papers, len(means)) / papers
+        return [mean * draw for mean, draw in zip(means, draws.tolist(), strict=True)]
 
     def _on_ai_done(self, draft: Draft) -> None:
         self._update_contributors()
@@ -327,7 +334,7 @@ class PaperLine:
             self.batch_experiments.submit(draft, mean)
             return True
         params = self.settings.researcher
-        stream = self.randomness.get("experiment cost", self.identity.stream_key)
+        stream = self.randomness.get("experiment cost", self._stream_key)
         gpu_days = work_model.experiment_gpu_days(params, mean, stream)
         gpus = work_model.gang_size(params, gpu_days, self.compute.largest_gang("experiment"))
         on_done = partial(self._on_experiment_done, draft)
