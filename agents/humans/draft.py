@@ -34,3 +34,30 @@ class Draft:
         """Whether its experiment was submitted, or is not needed."""
         self.is_under_review = False
         """Whether AIs have done their part of the present tasks, so that only the part of a human is left."""
+
+    def split(self, papers: int) -> Draft:
+        """Return a draft of some of its papers; this one keeps the others."""
+        self.papers -= papers
+        part = Draft(self.known_at_start, papers)
+        part.kind = self.kind
+        part.progress = self.progress
+        part.tasks = self.tasks
+        part.human_work = self.human_work
+        part.is_past_experiment = self.is_past_experiment
+        part.is_under_review = self.is_under_review
+        return part
+
+    def has_tasks_of(self, other: Draft) -> bool:
+        """Return whether the present and the following tasks equal those of another draft."""
+        return (
+            self.kind == other.kind
+            and self.human_work == other.human_work
+            and self.is_past_experiment == other.is_past_experiment
+            and self.is_under_review == other.is_under_review
+        )
+
+    def add(self, other: Draft) -> None:
+        """Take over the papers of a draft with equal tasks; all get the start of the larger part."""
+        if other.papers > self.papers:
+            self.known_at_start = other.known_at_start
+        self.papers += other.papers

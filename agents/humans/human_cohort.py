@@ -29,12 +29,17 @@ class CohortTask(NamedTuple):
 class HumanCohort(LabAgent):
     """Simulate many humans that do tasks of papers, from the first day in the lab on.
 
-    The papers of a batch take p humans, one each, and end together: after the mean of p independent times of mean m.
+    The p papers of a batch take p humans, one each, and end together: after the mean of p independent times of mean m.
     That is ``m Gamma(p)/p`` if times are exponential. N humans then publish N/m papers per day, with variance N/m per
     day, as N humans do one by one: renewals of p papers in each of N/p batches add up to the same mean and variance.
 
-    If humans are scarce, all idle humans take a batch together, each with an equal part of the work. They are at least
-    p/2 and less than 3p/2. Fewer wait for others that are at work. Humans that are hired therefore join a batch later.
+    If fewer than p humans are idle, they take as many of its papers, and the rest waits. Fewer than p/2 wait for others
+    that are at work, so that batches stay large. Papers with equal tasks are joined to one batch. If fewer than 3p/2
+    humans are idle, all of them share the batch, so that few are left over. Humans that are hired therefore join a
+    batch later.
+
+    A batch ends as a whole, so its papers are not spread over time. In a team that grows, papers are therefore late by
+    at most half a task.
 
     ``identity`` is that of the first human; it names the random streams. A cohort of one repeats the individual of
     that number, draw by draw. A subclass for ``LabFactory(human_cohort=...)`` changes :meth:`task_days`.
@@ -79,8 +84,12 @@ class HumanCohort(LabAgent):
             human.remove()
         self.size += len(humans)
 
+    def idle(self, group: int) -> int:
+        """Return the number of idle humans of a group."""
+        return self._idle[group]
+
     def humans_for(self, papers: int, group: int) -> int:
-        """Return how many idle humans of a group take a batch of this number of papers now; 0 if they wait."""
+        """Return how many idle humans of a group take a batch now, or as many of its papers; 0 if they wait."""
         idle = self._idle[group]
         if 2 * idle >= 3 * papers:
             return papers

@@ -22,8 +22,8 @@ from agents.ports.bundles import PaperLinePorts
 from agents.ports.compute import JobHandle
 from agents.ports.knowledge import PaperBatch
 
-_MAX_DRAFTS = 1 << 20
-"""Maximum number of batches in progress."""
+_MAX_DRAFTS = 1 << 16
+"""Approximate maximum number of batches in progress, if the share of a doubling limits them."""
 
 
 def _place(entry: tuple[int, int, Draft]) -> tuple[int, int]:
@@ -60,8 +60,11 @@ class HumanPool(Protocol):
     def size(self) -> int:
         """Number of humans."""
 
+    def idle(self, group: int) -> int:
+        """Return the number of idle humans of a group."""
+
     def humans_for(self, papers: int, group: int) -> int:
-        """Return how many idle humans of a group take a batch of this number of papers now; 0 if they wait."""
+        """Return how many idle humans of a group take a batch now, or as many of its papers; 0 if they wait."""
 
     def work_on(self, draft: Draft, humans: int, group: int) -> None:
         """Let idle humans do the present task of a batch, and report its end to the line."""
@@ -189,13 +192,30 @@ class PaperLine:
         queue, cohort = self.waiting.get(group), self._cohort
         assert cohort is not None, "individuals join the line"
         while queue:
-            draft = queue[0][2]
-            humans = cohort.humans_for(draft.papers, group)
-            if not humans:
+            first = queue[0][2]
+            if not cohort.humans_for(first.papers, group):
                 return
-            heapq.heappop(queue)
+            papers, idle = first.papers, cohort.idle(group)
+            if papers < min(idle, self._papers_of_humans()):
+                papers = max(papers, self._max_papers())
+            draft = self._take(queue, min(papers, idle))
+            humans = cohort.humans_for(draft.papers, group)
             self.team.humans_at_work += humans
             cohort.work_on(draft, humans, group)
+
+    def _take(self, queue: list[tuple[int, int, Draft]], papers: int) -> Draft:
+        """Remove at most this number of papers with equal tasks from the start of a queue, as one draft."""
+        draft = self._take_of_first(queue, papers)
+        while queue and draft.papers < papers and draft.has_tasks_of(queue[0][2]):
+            draft.add(self._take_of_first(queue, papers - draft.papers))
+        return draft
+
+    def _take_of_first(self, queue: list[tuple[int, int, Draft]], papers: int) -> Draft:
+        first = queue[0][2]
+        if papers < first.papers:
+            return first.split(papers)
+        heapq.heappop(queue)
+        return first
 
     def on_human_done(self, draft: Draft, humans: int = 1) -> None:
         """Pass a draft to its next task, after humans have done the present one."""
@@ -234,8 +254,12 @@ class PaperLine:
         """Return the number of papers of a batch that begins now."""
         if self._cohort is None:
             return 1
-        papers = min(self.settings.run.leap_tolerance * self._cohort.size / self.groups, self.max_batch())
-        return max(1, int(papers), self.size // _MAX_DRAFTS)
+        return max(1, int(min(self._papers_of_humans(), self.max_batch())), self.size // _MAX_DRAFTS)
+
+    def _papers_of_humans(self) -> int:
+        """Return the share ``leap_tolerance`` of the humans that may do the same tasks, at least 1."""
+        humans = 0 if self._cohort is None else self._cohort.size
+        return max(1, int(self.settings.run.leap_tolerance * humans / self.groups))
 
     def _continue(self, draft: Draft) -> None:
         """Go on with a draft after a task: experiment, next task or publication."""

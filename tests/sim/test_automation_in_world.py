@@ -18,6 +18,7 @@ from sim.events import (
     TaskAutomated,
 )
 from sim.interventions import FIXED_AT_START
+from sim.feasibility import check_number_of_humans
 from sim.lab_factory import LabFactory
 from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
 from sim.testing.invariants import check_invariants, small_scenarios
@@ -424,7 +425,7 @@ def test_own_class_of_humans_sets_the_time_of_tasks():
 @pytest.mark.parametrize("timing", ["poisson", "whole"])
 def test_cohort_of_one_human_equals_the_human_to_the_bit(timing):
     one = {"humans__initial": 1, "humans__growth_per_year": 1.0, "researcher__timing": timing}
-    one |= {"automation__kinds": 4, "run__horizon_days": 300.0}
+    one |= {"automation__never_share": 0.25, "run__horizon_days": 300.0}
     alone, cohort = (run(road(**one, run__max_individuals=most)) for most in (1000, 0))
     assert (alone.lab.humans.cohort is None, cohort.lab.humans.cohort is None) == (True, False)
     assert cohort.digest() == alone.digest()
@@ -432,7 +433,8 @@ def test_cohort_of_one_human_equals_the_human_to_the_bit(timing):
 
 
 def test_team_becomes_a_cohort_above_the_largest_number_of_individuals():
-    world = road(humans__growth_per_year=20.0, run__max_individuals=12, run__leap_tolerance=0.25)
+    changes = {"automation__never_share": 0.25, "run__leap_tolerance": 0.25, "run__max_doublings": 40}
+    world = road(humans__growth_per_year=20.0, run__max_individuals=12, **changes)
     while world.running:
         world.step()
         assert (world.lab.humans.cohort is not None) == (world.lab.humans.size > 12)
@@ -454,4 +456,4 @@ def test_own_class_of_humans_without_a_cohort_class_stays_individual():
 
 
 def test_large_team_is_accepted_as_a_cohort():
-    road(humans__initial=50_000, humans__papers_in_progress=100.0, run__horizon_days=1.0)
+    check_number_of_humans(road().scenario.replace(humans__initial=50_000, humans__papers_in_progress=100.0))

@@ -18,8 +18,12 @@ from tests.support.small_human_team import SmallHumanTeam, by_ai, by_human
 pytestmark = pytest.mark.statistical
 
 HUMANS = 500
+"""Number of humans, who write a paper a day each."""
 TOLERANCE = 0.02
 BATCH = HUMANS * TOLERANCE
+"""Papers of a batch."""
+LATE = 0.02
+"""Share of the papers of a year that half a task of a fifth of a paper is, if humans grow fourfold."""
 
 
 def papers(seed: int, warm_up: float, days: float, work, papers_each: int, **changes) -> float:
@@ -79,6 +83,7 @@ def test_team_that_becomes_a_cohort_writes_the_papers_of_individuals():
         [run(Scenario().replace(**lab, run__max_individuals=most), seed).papers for seed in range(seeds)]
         for most in (1000, 45)
     )
-    found = stats.ttest_ind(alone, together, equal_var=False).confidence_interval(0.99)
-    assert found.low < 0 < found.high, (np.mean(together) / np.mean(alone), found)
-    assert found.high - found.low < 0.12 * np.mean(alone)
+    found = stats.ttest_ind(together, alone, equal_var=False).confidence_interval(0.99)
+    allowed = LATE * np.mean(alone)
+    assert found.low - allowed < 0 < found.high + allowed, (np.mean(together) / np.mean(alone), found)
+    assert found.high - found.low < 0.06 * np.mean(alone)

@@ -54,7 +54,7 @@ def test_a_cohort_keeps_drafts_that_are_under_way_and_then_begins_batches():
     assert [batch.papers for batch in team.lab.knowledge.batches] == [1] * 20
     assert sum(draft.papers for draft in team.cohort.drafts) > 16
     team.advance(1.0)
-    assert {batch.papers for batch in team.lab.knowledge.batches} >= {4}
+    assert max(batch.papers for batch in team.lab.knowledge.batches) > 1
     team.check_drafts()
 
 
