@@ -17,8 +17,8 @@ from sim.events import (
     RunEnded,
     TaskAutomated,
 )
-from sim.interventions import FIXED_AT_START
 from sim.feasibility import check_number_of_humans
+from sim.interventions import FIXED_AT_START
 from sim.lab_factory import LabFactory
 from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
 from sim.testing.invariants import check_invariants, small_scenarios
