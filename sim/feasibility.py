@@ -11,8 +11,8 @@ from sim.scenario.model import Scenario, ScenarioError
 from sim.start import ResearchersStart
 
 MAX_AGENTS = 1 << 20
-"""Largest number of researchers that one run simulates as individual agents; the same number of humans, and of their
-papers in progress or, if they are a cohort, of batches of papers."""
+"""Largest number of researchers that one run simulates as individual agents, and of individual humans. It also limits
+the papers in progress of humans or, if they are a cohort, the batches of papers."""
 MAX_JOB_DAYS = 1e6
 """Largest mean duration of a job, failures included [days]: the longest horizon."""
 MAX_FAILURES_PER_DAY = 1000

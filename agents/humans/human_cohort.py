@@ -31,7 +31,7 @@ class HumanCohort(LabAgent):
 
     The p papers of a batch take p humans, one each, and end together: after the mean of p independent times of mean m.
     That is ``m Gamma(p)/p`` if times are exponential. N humans then publish N/m papers per day, with variance N/m per
-    day, as N humans do one by one: renewals of p papers in each of N/p batches add up to the same mean and variance.
+    day, as N humans do one by one. Renewals of p papers in each of N/p batches add up to the same mean and variance.
 
     If fewer than p humans are idle, they take as many of its papers, and the rest waits. Fewer than p/2 wait for others
     that are at work, so that batches stay large. Papers with equal tasks are joined to one batch. If fewer than 3p/2

@@ -78,8 +78,8 @@ class PaperLine:
     does tasks of kind ``n mod K`` only. AIs share the tasks that they can do. The experiment of a paper comes when the
     share `1 - researcher__writing_share` of its tasks is done.
 
-    If the humans are a cohort, a draft is a batch of papers: of the share ``leap_tolerance`` of the humans that may do
-    the same tasks, and of at most that share of a doubling.
+    If the humans are a cohort, a draft is a batch of papers. They are the share ``leap_tolerance`` of the humans that
+    may do the same tasks, and at most that share of a doubling.
     """
 
     def __init__(self, identity: AgentId, ports: PaperLinePorts) -> None:
@@ -128,9 +128,9 @@ class PaperLine:
     def start(self, drafts: int, humans: int) -> None:
         """Keep this number of drafts in progress from day 0 on, of which one for each human is at work already.
 
-        These are spread evenly over the tasks, so that the first papers come at the usual pace. The time left of a task
-        of a single paper is memoryless if timing is poisson; a batch of p papers is also spread within its task, so
-        that it takes ``(1 + 1/p)/2`` of its time on average, as in a renewal process that began long before.
+        These are spread evenly over the tasks, so that the first papers come at the usual pace. If timing is poisson,
+        the time left of a task of a single paper is memoryless. A batch of p papers is also spread within its task. It
+        takes ``(1 + 1/p)/2`` of its time on average, as in a renewal process that began long before.
         """
         batches = self._batches(min(drafts, humans))
         for place, papers in enumerate(batches):
