@@ -28,18 +28,24 @@ class ParallelPlan(NamedTuple):
     """Maximum number of GPUs of a job."""
 
     @property
-    def most_tasks(self) -> int:
-        """Maximum number of experiments of a job: each holds the GPUs that it would hold alone, on average."""
-        return max(1, int(self.most_gpus * self.run_days * self.work_rate / self.mean_gpu_days))
+    def gpus_each(self) -> float:
+        """Mean number of GPUs of an experiment that runs as a job of its own, weighted by time."""
+        return self.mean_gpu_days / self.work_rate / self.run_days
 
-    def draw(self, params: ResearcherParams, tasks: int, stream: Generator) -> tuple[int, float]:
-        """Draw GPUs and days of a job of at least two experiments, which takes about as long as one of them.
+    def size(self, waiting: int) -> tuple[int, int]:
+        """Return GPUs and number of experiments of the next job, of at most this number of experiments that wait.
 
-        The number of GPUs is the nearest power of two, because the queue is quick if there are few sizes.
+        Each holds the GPUs that it would hold alone, on average. The number of GPUs is a power of two, because the
+        queue is quick if there are few sizes; further experiments follow in the next job.
         """
-        gpu_days = work_model.draw_total_gpu_days(params, self.mean_gpu_days, tasks, stream) / self.work_rate
-        gpus = min(self.most_gpus, 1 << max(0, round(math.log2(gpu_days / self.run_days))))
-        return gpus, gpu_days / gpus
+        each = self.gpus_each
+        gpus = min(self.most_gpus, 1 << int(math.log2(max(1.0, waiting * each))))
+        return gpus, max(1, min(waiting, round(gpus / each)))
+
+    def draw_days(self, params: ResearcherParams, gpus: int, tasks: int, stream: Generator) -> float:
+        """Draw the length of a job of several experiments, which is that of one of them on average [days]."""
+        gpu_days = work_model.draw_total_gpu_days(params, self.mean_gpu_days, tasks, stream)
+        return gpu_days / self.work_rate / gpus
 
 
 def plan_parallel_jobs(

@@ -155,9 +155,9 @@ class Cohort(LabAgent):
         stream = self._rng("experiment cost")
         if array.count > 1 and self._runs_wide_jobs(gang):
             plan = plan_parallel_jobs(self.settings, self.compute, batch.mean_gpu_days, batch.work_rate, max_gpus)
-            tasks = int(min(array.count, plan.most_tasks, self._max_batch_for_step()))
+            gpus, tasks = plan.size(int(min(array.count, self._max_batch_for_step())))
             if tasks > 1:
-                return *plan.draw(params, tasks, stream), tasks
+                return gpus, plan.draw_days(params, gpus, tasks, stream), tasks
         tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
         gpu_days = work_model.draw_total_gpu_days(params, batch.mean_gpu_days, tasks, stream)
         gpus = work_model.gang_size(params, gpu_days, max_gpus)

@@ -77,10 +77,10 @@ class BatchExperiments:
         plan, params = _origin_of(array).plan, self._settings.researcher
         if plan.most_gpus > max_gpus:
             plan = plan_parallel_jobs(self._settings, self._compute, plan.mean_gpu_days, plan.work_rate, max_gpus)
-        tasks = min(array.count, plan.most_tasks)
+        gpus, tasks = plan.size(array.count)
         stream = self._randomness.get("experiment cost", self._identity.stream_key)
         if tasks > 1:
-            return *plan.draw(params, tasks, stream), tasks
+            return gpus, plan.draw_days(params, gpus, tasks, stream), tasks
         gpu_days = work_model.experiment_gpu_days(params, plan.mean_gpu_days, stream)
         gpus = work_model.gang_size(params, gpu_days, max_gpus)
         return gpus, gpu_days / gpus / plan.work_rate, 1

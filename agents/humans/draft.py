@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.random import Generator
+
 
 class Draft:
     """A paper in progress, or a batch of papers in progress with equal tasks."""
@@ -13,7 +17,7 @@ class Draft:
         "kind",
         "known_at_start",
         "papers",
-        "progress",
+        "papers_done",
         "tasks",
     )
 
@@ -24,8 +28,8 @@ class Draft:
         """Number of papers; 1 unless humans are a cohort."""
         self.kind = 0
         """Kind of its present task, from 0."""
-        self.progress = 0.0
-        """Share of the present task that is done when it begins; above 0 only on day 0."""
+        self.papers_done = 0
+        """Number of its papers whose part of the present task is done when it begins; above 0 only on day 0."""
         self.tasks = 1
         """Number of consecutive tasks that are done in one go."""
         self.human_work: list[float] = []
@@ -37,10 +41,11 @@ class Draft:
 
     def split(self, papers: int) -> Draft:
         """Return a draft of some of its papers; this one keeps the others."""
-        self.papers -= papers
         part = Draft(self.known_at_start, papers)
+        part.papers_done = self.papers_done * papers // self.papers
+        self.papers_done -= part.papers_done
+        self.papers -= papers
         part.kind = self.kind
-        part.progress = self.progress
         part.tasks = self.tasks
         part.human_work = self.human_work
         part.is_past_experiment = self.is_past_experiment
@@ -61,3 +66,15 @@ class Draft:
         if other.papers > self.papers:
             self.known_at_start = other.known_at_start
         self.papers += other.papers
+        self.papers_done += other.papers_done
+
+
+def draw_times(draft: Draft, stream: Generator) -> Any:
+    """Draw the total time of all papers of a batch for each present task, in mean times of one paper.
+
+    It is a sum of exponential times: one for each paper whose part of the task is not done.
+    """
+    times = stream.standard_gamma(draft.papers, draft.tasks)
+    if draft.papers_done:
+        times[0] = stream.standard_gamma(draft.papers - draft.papers_done)
+    return times

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from simpy import Event
 
-from agents.humans.draft import Draft
+from agents.humans.draft import Draft, draw_times
 from agents.humans.paper_line import PaperLine
 from agents.humans.working_time import end_of_work
 from agents.identity import AgentId
@@ -24,7 +24,7 @@ def draw_work(draft: Draft, settings: Settings, stream: Generator) -> float:
     elif papers == 1:
         total = float(np.dot(work, stream.standard_exponential(len(work))))
     else:
-        total = float(np.dot(work, stream.standard_gamma(papers, len(work))))
+        total = float(np.dot(work, draw_times(draft, stream)))
     return total / settings.humans.papers_per_day
 
 

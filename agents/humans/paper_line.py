@@ -14,7 +14,7 @@ from typing import Protocol
 from agents import work_model
 from agents.batch_limits import max_batch_for_step
 from agents.humans.batch_experiments import BatchExperiments
-from agents.humans.draft import Draft
+from agents.humans.draft import Draft, draw_times
 from agents.humans.shared_ais import SharedAis
 from agents.identity import AgentId
 from agents.ports.automation import TaskWork
@@ -129,8 +129,8 @@ class PaperLine:
         """Keep this number of drafts in progress from day 0 on, of which one for each human is at work already.
 
         These are spread evenly over the tasks, so that the first papers come at the usual pace. If timing is poisson,
-        the time left of a task of a single paper is memoryless. A batch of p papers is also spread within its task. It
-        takes ``(1 + 1/p)/2`` of its time on average, as in a renewal process that began long before.
+        the time left of a task of a single paper is memoryless. The time of a batch of p papers is a sum of p
+        exponential times, of which a part is over on day 0, as in a renewal process that began long before.
         """
         batches = self._batches(min(drafts, humans))
         for place, papers in enumerate(batches):
@@ -139,7 +139,7 @@ class PaperLine:
             draft.kind = int(tasks_done)
             draft.is_past_experiment = draft.kind >= self._tasks_before_experiment()
             if self.settings.researcher.timing == "poisson":
-                draft.progress = (tasks_done - draft.kind) * (1 - 1 / papers)
+                draft.papers_done = int((tasks_done - draft.kind) * papers)
             self.drafts += papers
             self._begin_task(draft)
         self.set_size(drafts)
@@ -280,14 +280,9 @@ class PaperLine:
         by_ais = works[0].ai > 0
         draft.tasks = _tasks_in_one_go(works, self.division.reallocation)
         parts = works[: draft.tasks]
-        left = 1 - draft.progress
-        draft.progress = 0.0
         draft.human_work = [work.human + work.review for work in parts]
-        draft.human_work[0] *= left
         if by_ais:
-            days = self._days_of_one_ai(parts, draft.papers)
-            days[0] *= left
-            self.ais.add(draft, sum(days), draft.papers)
+            self.ais.add(draft, self._days_of_one_ai(draft, parts), draft.papers)
             self._update_contributors()
         else:
             self._wait_for_human(draft)
@@ -296,18 +291,18 @@ class PaperLine:
         """Return the number of tasks up to the experiment, or up to the end after it."""
         return self.division.kinds if draft.is_past_experiment else self._tasks_before_experiment()
 
-    def _days_of_one_ai(self, works: Sequence[TaskWork], papers: int) -> list[float]:
-        """Return the mean time that one AI needs for each task of one of some papers [days]."""
+    def _days_of_one_ai(self, draft: Draft, works: Sequence[TaskWork]) -> float:
+        """Return the mean time that one AI needs for these tasks of one of the papers of a draft [days]."""
         per_day = self.settings.humans.papers_per_day
         means = [work.ai / per_day for work in works]
         if self.settings.researcher.timing != "poisson":
-            return means
+            return sum(means)
         stream = self.randomness.get("ai task", self._stream_key)
-        if papers == 1:
+        if draft.papers == 1:
             draws = stream.standard_exponential(len(means))
         else:
-            draws = stream.standard_gamma(papers, len(means)) / papers
-        return [mean * draw for mean, draw in zip(means, draws.tolist(), strict=True)]
+            draws = draw_times(draft, stream) / draft.papers
+        return float(sum(mean * draw for mean, draw in zip(means, draws.tolist(), strict=True)))
 
     def _on_ai_done(self, draft: Draft) -> None:
         self._update_contributors()
@@ -319,6 +314,7 @@ class PaperLine:
 
     def _pass_on(self, draft: Draft) -> None:
         draft.is_under_review = False
+        draft.papers_done = 0
         draft.kind += draft.tasks
         self._continue(draft)
 
