@@ -35,8 +35,8 @@ class ParallelPlan(NamedTuple):
     def size(self, waiting: int) -> tuple[int, int]:
         """Return GPUs and number of experiments of the next job, of at most this number of experiments that wait.
 
-        Each holds the GPUs that it would hold alone, on average. The number of GPUs is a power of two, because the
-        queue is quick if there are few sizes; further experiments follow in the next job.
+        Each holds the GPUs that it would hold alone, on average. The number of GPUs is a power of two, because a queue
+        of few sizes is quick. Further experiments follow in the next job.
         """
         each = self.gpus_each
         gpus = min(self.most_gpus, 1 << int(math.log2(max(1.0, waiting * each))))

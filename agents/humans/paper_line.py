@@ -130,7 +130,7 @@ class PaperLine:
 
         These are spread evenly over the tasks, so that the first papers come at the usual pace. If timing is poisson,
         the time left of a task of a single paper is memoryless. The time of a batch of p papers is a sum of p
-        exponential times, of which a part is over on day 0, as in a renewal process that began long before.
+        exponential times. A part of them is over on day 0, as in a renewal process that began long before.
         """
         batches = self._batches(min(drafts, humans))
         for place, papers in enumerate(batches):
