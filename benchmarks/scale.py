@@ -40,7 +40,7 @@ AT_FULL_SIZE = {
     "start__copies_per_researcher": 1.0,
 }
 """Changes of `road-to-asara`, which is 1% of that size."""
-ROAD_LIMIT = at_most(6)
+ROAD_LIMIT = at_most(4)
 STILL = {"growth__law": "papers", "growth__papers_first_doubling": 1e12, "training__required": False}
 
 

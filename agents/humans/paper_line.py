@@ -96,19 +96,16 @@ class PaperLine:
         """Number of papers that the lab keeps in progress."""
         self.waiting: dict[int, list[tuple[int, int, Draft]]] = {}
         """Drafts that wait for a human, by the group of humans that may do their task, each group as a heap."""
+        self.drafts_waiting = 0
+        """Number of papers that wait for a human."""
         self._arrivals = 0
         self._idle: dict[int, dict[Worker, None]] = {}
         self._cohort: HumanPool | None = None
+        self._cap_cache: tuple[tuple[int, int], float] = ((-1, 0), 1.0)
+        """Result of `max_batch`, with the latest paper and the number of humans for which it was computed."""
         self._single_experiments = 0
         self.batch_experiments = BatchExperiments(identity, ports, self._max_papers, self._continue)
         """Experiments of batches of several papers."""
-
-    @property
-    def drafts_waiting(self) -> int:
-        """Number of papers that wait for a human."""
-        if self._cohort is None:
-            return sum(len(queue) for queue in self.waiting.values())
-        return sum(draft.papers for queue in self.waiting.values() for _, _, draft in queue)
 
     @property
     def experiments(self) -> int:
@@ -161,7 +158,7 @@ class PaperLine:
 
         Drafts on which AIs have done their part keep it, and wait for the part of a human.
         """
-        queues, self.waiting = self.waiting, {}
+        queues, self.waiting, self.drafts_waiting = self.waiting, {}, 0
         drafts = [draft for queue in queues.values() for _, _, draft in sorted(queue, key=_place)]
         for draft in drafts:
             if draft.is_under_review:
@@ -178,6 +175,7 @@ class PaperLine:
         group = self.group_of(worker.number)
         queue = self.waiting.get(group)
         if queue:
+            self.drafts_waiting -= 1
             self._assign(worker, heapq.heappop(queue)[2])
         else:
             self._idle.setdefault(group, {})[worker] = None
@@ -212,6 +210,7 @@ class PaperLine:
 
     def _take_of_first(self, queue: list[tuple[int, int, Draft]], papers: int) -> Draft:
         first = queue[0][2]
+        self.drafts_waiting -= min(papers, first.papers)
         if papers < first.papers:
             return first.split(papers)
         heapq.heappop(queue)
@@ -224,7 +223,10 @@ class PaperLine:
 
     def max_batch(self) -> float:
         """Return the largest number of papers that may be counted together now; no part exceeds a step of software."""
-        return max_batch_for_step(self.knowledge, self.settings, 0 if self._cohort is None else self._cohort.size)
+        state = (self.knowledge.literature.latest, 0 if self._cohort is None else self._cohort.size)
+        if self._cap_cache[0] != state:
+            self._cap_cache = (state, max_batch_for_step(self.knowledge, self.settings, state[1]))
+        return self._cap_cache[1]
 
     def on_published(self, papers: float) -> None:
         """Begin the next draft."""
@@ -327,6 +329,7 @@ class PaperLine:
             self._assign(worker, draft)
         else:
             self._arrivals += 1
+            self.drafts_waiting += draft.papers
             heapq.heappush(self.waiting.setdefault(group, []), (-draft.kind, self._arrivals, draft))
             if self._cohort is not None:
                 self.assign(group)

@@ -95,6 +95,8 @@ class SmallHumanTeam:
             with_humans, at_work = self.cohort.drafts, self.cohort.at_work
             assert at_work <= self.cohort.size
         assert at_work == self.lab.team.humans_at_work
+        queues = self.line.waiting.values()
+        assert self.line.drafts_waiting == sum(draft.papers for queue in queues for _, _, draft in queue)
         places = self.line.drafts_waiting + self.line.ais.tasks + sum(draft.papers for draft in with_humans)
         assert self.line.drafts == places + self.line.experiments + self.line.handed_in
         assert self.lab.team.ais_at_work == self.line.ais.busy

@@ -70,8 +70,8 @@ def test_humans_stay_with_their_kind_of_task():
 def test_a_batch_is_at_most_the_papers_to_the_next_step_of_software():
     team = cohort_of(100, 100, 0.1)
     team.lab.knowledge.next_step = 3.0
-    assert team.line.max_batch() == 3
     team.advance(5.0)
+    assert team.line.max_batch() == 3
     assert {draft.papers for draft in team.cohort.drafts} <= {2, 3, 4}
 
 
