@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import mesa
 import numpy as np
 
 from agents import work_model
+from agents.batch_limits import max_batch_for_duplicates, max_batch_for_step
 from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
 from agents.identity import AgentId
 from agents.lab_agent import LabAgent
+from agents.parallel_experiments import plan_parallel_jobs
 from agents.phases import Phase
 from agents.ports.bundles import ResearcherPorts
 from agents.ports.compute import JobArrayHandle, JobHandle
 from agents.ports.knowledge import PaperBatch
 from agents.researcher import Researcher
 
-_MAX_PARTS_OF_LEAP = 64
-"""Maximum number of parts into which a leap is divided when there are few open questions."""
+_LEAST_GANGS_OF_WIDE_JOB = 4
+"""Number of the largest gangs of experiments that a job of parallel experiments may have at least."""
 
 
 class ExperimentBatch(NamedTuple):
@@ -42,7 +43,8 @@ class Cohort(LabAgent):
     at most the share ``leap_tolerance`` (:class:`agents.cohort.stage.CohortStage`). Their experiments are job arrays,
     which the cluster keeps as counts. Several experiments of one array run on one gang, as one job. Two limits apply:
     the job takes on average at most the share ``leap_tolerance`` of the time of a paper, and it
-    publishes at most that share of a doubling.
+    publishes at most that share of a doubling. If that share of the GPUs is several gangs, experiments run in parallel
+    as one job, see :mod:`agents.parallel_experiments`.
     """
 
     def __init__(self, model: mesa.Model, identity: AgentId, ports: ResearcherPorts) -> None:
@@ -150,8 +152,13 @@ class Cohort(LabAgent):
         batch = _batch_of(array)
         params = self.settings.researcher
         gang = min(params.experiment_gpus, max_gpus)
-        tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
         stream = self._rng("experiment cost")
+        if array.count > 1 and self._runs_wide_jobs(gang):
+            plan = plan_parallel_jobs(self.settings, self.compute, batch.mean_gpu_days, batch.work_rate, max_gpus)
+            gpus, tasks = plan.size(int(min(array.count, self._max_batch_for_step())))
+            if tasks > 1:
+                return gpus, plan.draw_days(params, gpus, tasks, stream), tasks
+        tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
         gpu_days = work_model.draw_total_gpu_days(params, batch.mean_gpu_days, tasks, stream)
         gpus = work_model.gang_size(params, gpu_days, max_gpus)
         if tasks > 1:
@@ -228,6 +235,11 @@ class Cohort(LabAgent):
 
     # Limits of batches
 
+    def _runs_wide_jobs(self, gang: int) -> bool:
+        """Return whether a job of several gangs takes at most the share ``leap_tolerance`` of the GPUs."""
+        share = self.settings.run.leap_tolerance * self.compute.gpus_for_experiments()
+        return share >= _LEAST_GANGS_OF_WIDE_JOB * gang
+
     def _tasks_of_a_job(self, array: JobArrayHandle, gang: int) -> int:
         """Return how many experiments of an array run as one job.
 
@@ -247,28 +259,15 @@ class Cohort(LabAgent):
         return self._max_batch_for_step() if direct else self._max_batch_for_duplicates()
 
     def _max_batch_for_step(self) -> float:
-        """Return the papers to the next step of software, or to the share ``leap_tolerance`` of a doubling; at least
-        1.
-        """
+        """Return the papers to the next step of software, see :func:`max_batch_for_step`."""
         state = (self.knowledge.literature.latest, self.size)
         if self._cap_cache[0] != state:
-            papers = min(
-                self.knowledge.papers_to_next_step(max(self.settings.run.leap_tolerance, 1e-9)),
-                self._max_batch_for_duplicates(),
-            )
-            self._cap_cache = (state, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
+            self._cap_cache = (state, max_batch_for_step(self.knowledge, self.settings, self.size))
         return self._cap_cache[1]
 
     def _max_batch_for_duplicates(self) -> float:
-        """Return how many papers may share one start label before the number of duplicates is distorted.
-
-        Papers with one start label duplicate each other more often than single papers if questions are few. That
-        matters if a duplicate counts less than a new paper.
-        """
-        params = self.settings.literature
-        if params.duplicate_weight == 1:
-            return math.inf
-        return self.settings.run.leap_tolerance * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
+        """Return how many papers may share one start label, see :func:`max_batch_for_duplicates`."""
+        return max_batch_for_duplicates(self.settings, self.size)
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
         """Choose researchers from these groups, all equally likely; draw nothing if there is no choice."""
