@@ -13,15 +13,11 @@ from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
 from agents.identity import AgentId
 from agents.lab_agent import LabAgent
-from agents.parallel_experiments import plan_parallel_jobs
 from agents.phases import Phase
 from agents.ports.bundles import ResearcherPorts
 from agents.ports.compute import JobArrayHandle, JobHandle
 from agents.ports.knowledge import PaperBatch
 from agents.researcher import Researcher
-
-_LEAST_GANGS_OF_WIDE_JOB = 4
-"""Number of the largest gangs of experiments that a job of parallel experiments may have at least."""
 
 
 class ExperimentBatch(NamedTuple):
@@ -43,8 +39,7 @@ class Cohort(LabAgent):
     at most the share ``leap_tolerance`` (:class:`agents.cohort.stage.CohortStage`). Their experiments are job arrays,
     which the cluster keeps as counts. Several experiments of one array run on one gang, as one job. Two limits apply:
     the job takes on average at most the share ``leap_tolerance`` of the time of a paper, and it
-    publishes at most that share of a doubling. If that share of the GPUs is several gangs, experiments run in parallel
-    as one job, see :mod:`agents.parallel_experiments`.
+    publishes at most that share of a doubling.
     """
 
     def __init__(self, model: mesa.Model, identity: AgentId, ports: ResearcherPorts) -> None:
@@ -152,13 +147,8 @@ class Cohort(LabAgent):
         batch = _batch_of(array)
         params = self.settings.researcher
         gang = min(params.experiment_gpus, max_gpus)
-        stream = self._rng("experiment cost")
-        if array.count > 1 and self._runs_wide_jobs(gang):
-            plan = plan_parallel_jobs(self.settings, self.compute, batch.mean_gpu_days, batch.work_rate, max_gpus)
-            gpus, tasks = plan.size(int(min(array.count, self._max_batch_for_step())))
-            if tasks > 1:
-                return gpus, plan.draw_days(params, gpus, tasks, stream), tasks
         tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
+        stream = self._rng("experiment cost")
         gpu_days = work_model.draw_total_gpu_days(params, batch.mean_gpu_days, tasks, stream)
         gpus = work_model.gang_size(params, gpu_days, max_gpus)
         if tasks > 1:
@@ -234,11 +224,6 @@ class Cohort(LabAgent):
         return min(job.tasks, job.gpus)
 
     # Limits of batches
-
-    def _runs_wide_jobs(self, gang: int) -> bool:
-        """Return whether a job of several gangs takes at most the share ``leap_tolerance`` of the GPUs."""
-        share = self.settings.run.leap_tolerance * self.compute.gpus_for_experiments()
-        return share >= _LEAST_GANGS_OF_WIDE_JOB * gang
 
     def _tasks_of_a_job(self, array: JobArrayHandle, gang: int) -> int:
         """Return how many experiments of an array run as one job.

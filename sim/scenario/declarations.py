@@ -58,14 +58,13 @@ class RunParams(
     the law is the same, and the cost of a simulated day no longer grows with the number of researchers."""
     leap_tolerance: Annotated[float, Interval(ge=0, le=0.5), "share"] = 0.02
     """Relative error that a cohort may make in a rate. Up to this share of the researchers who think or write finish
-    together. Several experiments run as one job if that takes no longer than this share of a paper's work. On large
-    clusters, experiments also run in parallel as one job of at most this share of the GPUs. 0: one by one. With full
-    GPUs, large leaps leave some GPUs idle, so that progress is slower. Example: doubling 7 of
+    together. Several experiments run as one job if that takes no longer than this share of a paper's work. 0: one by
+    one. With full GPUs, large leaps leave some GPUs idle, so that progress is slower. Example: doubling 7 of
     `lab-frontier-experiments`, over 5 seeds. It comes on day 347 with 0 and with 0.02 (both ± 2), on day 354 with 0.1
-    (2% later) and on day 379 with 0.5 (9% later). Use 0.02 for results, and 0.1 or more for a quick look only. Source:
-    our choice, so that doubling times of the bundled labs are within 1% of those of individual researchers. Where GPUs
-    are 80% busy, up to 2% fewer papers are published; half of the value halves that. Leaps of this kind usually take
-    0.03 (Cao, Gillespie and Petzold, J. Chem. Phys. 124, 044109, 2006)."""
+    (2% later) and on day 379 with 0.5 (9% later). Use 0.02 for results, and 0.1 or more for a quick look only.
+    Source: our choice, so that doubling times of the bundled labs are within 1% of those of individual researchers.
+    Where GPUs are 80% busy, up to 2% fewer papers are published; half of the value halves that. Leaps of this kind
+    usually take 0.03 (Cao, Gillespie and Petzold, J. Chem. Phys. 124, 044109, 2006)."""
 
 
 class Parameter(NamedTuple):
