@@ -8,7 +8,7 @@ Experiments cost *the same* in the lab of ten million, so nearly all of them wai
 there are more researchers, so the demand for GPUs is equal. Both teams are cohorts; for information also a thousand
 individual researchers. CPU time, sides take turns. Exits with 1 if a limit is missed.
 
-The last row is a whole run: the road of 1,500 humans to millions of AIs, over the shipped one of 1% of that size.
+The last row is a whole run: the road of 1,500 humans up to full automation, over the shipped one of 1% of that size.
 """
 
 import sys
@@ -109,8 +109,8 @@ def compare(case: Case) -> Row:
 
 
 def compare_roads() -> Row:
-    """Measure a road to full automation at full size, with humans as a cohort, over one of 1% of that size."""
-    small = Scenario.load("road-to-asara")
+    """Measure a road up to full automation at full size, with humans as a cohort, over one of 1% of that size."""
+    small = Scenario.load("road-to-asara").replace(run__max_doublings=8)
     large = small.replace(**AT_FULL_SIZE)
     pair = take_turns(
         lambda: cpu_seconds(lambda: run_scenario(large)), lambda: cpu_seconds(lambda: run_scenario(small)), 1
