@@ -22,9 +22,9 @@ class Literature:
 
     def __init__(self, params: LiteratureParams) -> None:
         self.params = params
-        self.graph = nx.DiGraph()
-        """Graph of the papers that were published one by one. Of papers before day 0 and of batches of a cohort, it
-        holds only those that others build on."""
+        self._graph = nx.DiGraph()
+        self._uncharted: list[tuple[int, dict[int, None]]] = []
+        """Papers that the graph does not contain yet, with the papers that they build on."""
         self._open_papers = np.arange(1, params.open_questions + 1)
         self._answered: dict[int, int] = {}
         """Paper → the paper whose question it answered."""
@@ -32,6 +32,19 @@ class Literature:
         """Number of the latest paper."""
         self.published = 0
         self.duplicates = 0
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        """Graph of the papers that were published one by one, and of what they build on.
+
+        Of papers before day 0 and of batches of a cohort, it holds only those that others build on. Papers enter it
+        when it is read, because most runs never read it.
+        """
+        for number, known in self._uncharted:
+            self._graph.add_node(number)
+            self._graph.add_edges_from((number, earlier) for earlier in known)
+        self._uncharted.clear()
+        return self._graph
 
     @property
     def open_question_papers(self) -> list[int]:
@@ -45,8 +58,7 @@ class Literature:
         """
         self.latest = number = self.latest + 1
         places = stream.integers(0, len(self._open_papers), size=self.params.references).tolist()
-        self.graph.add_node(number)
-        self.graph.add_edges_from((number, earlier) for earlier in self._known(places, known_at_start))
+        self._uncharted.append((number, self._known(places, known_at_start)))
         ground = int(self._open_papers[places[0]])
         duplicate = ground > known_at_start
         if not duplicate:

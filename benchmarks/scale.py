@@ -7,6 +7,8 @@ the GPUs for experiments; *half used*: half of them.
 Experiments cost *the same* in the lab of ten million, so nearly all of them wait. Or they are *as much cheaper* as
 there are more researchers, so the demand for GPUs is equal. Both teams are cohorts; for information also a thousand
 individual researchers. CPU time, sides take turns. Exits with 1 if a limit is missed.
+
+The last row is a whole run: the road of 1,500 humans up to full automation, over the shipped one of 1% of that size.
 """
 
 import sys
@@ -16,6 +18,7 @@ from typing import Any, NamedTuple
 from rich.progress import track
 
 from benchmarks.ratio_table import Limit, Row, Side, at_most, cpu_seconds, show, take_turns
+from sim.runner import run as run_scenario
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
@@ -29,6 +32,15 @@ EXPERIMENT_GPUS = 256
 PAPERS_A_DAY = 12 / 365
 """Of a researcher who never waits."""
 FEW, MANY = 1_000, 10_000_000
+AT_FULL_SIZE = {
+    "humans__initial": 1500,
+    "growth__calibrated_for": 1500,
+    "cluster__gpus": 320_000,
+    "training__first_run_gpus": 80_000,
+    "start__copies_per_researcher": 1.0,
+}
+"""Changes of `road-to-asara`, which is 1% of that size."""
+ROAD_LIMIT = at_most(4)
 STILL = {"growth__law": "papers", "growth__papers_first_doubling": 1e12, "training__required": False}
 
 
@@ -96,10 +108,22 @@ def compare(case: Case) -> Row:
     return Row(case.name, f"{1e3 * pair.ours:.2f} ms", f"{1e3 * pair.other:.2f} ms", pair.slower, case.limit)
 
 
+def compare_roads() -> Row:
+    """Measure a road up to full automation at full size, with humans as a cohort, over one of 1% of that size."""
+    small = Scenario.load("road-to-asara").replace(run__max_doublings=8)
+    large = small.replace(**AT_FULL_SIZE)
+    pair = take_turns(
+        lambda: cpu_seconds(lambda: run_scenario(large)), lambda: cpu_seconds(lambda: run_scenario(small)), 1
+    )
+    name = "a run of road-to-asara at full size over the one at 1%"
+    return Row(name, f"{pair.ours:.2f} s", f"{pair.other:.2f} s", pair.slower, ROAD_LIMIT)
+
+
 def rows() -> Iterator[Row]:
     """Measure all cases."""
     for case in track(CASES, "measuring", transient=True):
         yield compare(case)
+    yield compare_roads()
 
 
 def main() -> int:

@@ -175,6 +175,14 @@ class Automation:
 
     def task_work(self) -> list[TaskWork]:
         """Return the work on a task of each kind that begins now."""
+        known = self._divided_for
+        if (
+            known is not None
+            and self._settings.automation.productivity_slope == 0  # the productivity of AIs is constant
+            and known[:2] == (self.humans, self.ais)
+            and known.kinds_automated == self.kinds_automated
+        ):
+            return self._work
         drafts = math.ceil(self.humans * self._settings.humans.papers_in_progress)
         team = _Team(self.humans, self.ais, drafts, self.kinds_automated, self._capability_for_division())
         if team != self._divided_for:

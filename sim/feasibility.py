@@ -11,8 +11,8 @@ from sim.scenario.model import Scenario, ScenarioError
 from sim.start import ResearchersStart
 
 MAX_AGENTS = 1 << 20
-"""Largest number of researchers that one run simulates as individual agents; the same number of humans, and of their
-papers in progress."""
+"""Largest number of researchers that one run simulates as individual agents, and of individual humans. It also limits
+the papers in progress of humans or, if they are a cohort, the batches of papers."""
 MAX_JOB_DAYS = 1e6
 """Largest mean duration of a job, failures included [days]: the longest horizon."""
 MAX_FAILURES_PER_DAY = 1000
@@ -131,19 +131,28 @@ def check_start(scenario: Scenario) -> None:
         )
 
 
-def check_number_of_humans(scenario: Scenario) -> None:
-    """Refuse a lab whose schedule exceeds MAX_AGENTS humans or papers in progress by the horizon."""
-    humans, days = scenario.humans, scenario.run.horizon_days
-    log_humans = humans.log_staff(days)
-    for name, log_number in (
-        ("humans", log_humans),
-        ("papers in progress", log_humans + math.log(humans.papers_in_progress)),
-    ):
-        if log_number > math.log(MAX_AGENTS):
+def check_number_of_humans(scenario: Scenario, own_class: str = "") -> None:
+    """Refuse a lab whose schedule exceeds the limits of this module by the horizon.
+
+    ``own_class``: name of a class of humans without a cohort; each of them is then an agent. A cohort has at most
+    ``papers_in_progress / leap_tolerance`` batches of papers in each group of humans that may do the same tasks.
+    """
+    humans, run, automation = scenario.humans, scenario.run, scenario.automation
+    log_humans = humans.log_staff(run.horizon_days)
+    log_papers = log_humans + math.log(humans.papers_in_progress)
+    most, drafts = MAX_AGENTS, "papers in progress"
+    if run.leap_tolerance > 0 and not own_class and log_humans > math.log(max(1, run.max_individuals)):
+        individuals = humans.papers_in_progress * run.max_individuals
+        groups = 1 if automation.reallocation else automation.kinds
+        batches = humans.papers_in_progress * groups / run.leap_tolerance
+        log_papers = min(log_papers, math.log(max(individuals, batches)))
+        most, drafts = int(MAX_RESEARCHERS), "papers or batches of papers in progress"
+    for name, log_number, limit in (("humans", log_humans, most), (drafts, log_papers, MAX_AGENTS)):
+        if log_number > math.log(limit):
             raise ScenarioError(
                 f"humans__initial = {humans.initial:,} and humans__growth_per_year = {humans.growth_per_year:g} make "
-                f"10^{log_number / math.log(10):.2f} {name} by the horizon, day {days:g}; allowed: at most "
-                f"{MAX_AGENTS:,}. Lower one of them, humans__papers_in_progress or run__horizon_days"
+                f"10^{log_number / math.log(10):.2f} {name} by the horizon, day {run.horizon_days:g}; allowed: at most "
+                f"{limit:,}. Lower one of them, humans__papers_in_progress or run__horizon_days"
             )
 
 

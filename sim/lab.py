@@ -8,7 +8,7 @@ from typing import NamedTuple
 import mesa
 from simpy import Event as ClockEvent
 
-from agents.humans.human_team import HumanTeam
+from agents.humans.human_team import HumanTeam, human_without_cohort
 from agents.humans.paper_line import PaperLine
 from agents.identity import KERNEL_ENGINEER_NUMBER, PAPER_LINE_NUMBER, AgentId
 from agents.lab_policy import GpuSplit
@@ -173,7 +173,7 @@ class Lab:
         """Refuse a lab that would write no paper, or need too many agents. Raises ScenarioError."""
         check_tasks_can_be_done(scenario)
         check_start(scenario)
-        check_number_of_humans(scenario)
+        check_number_of_humans(scenario, human_without_cohort(self.make.human, self.make.human_cohort))
         inference = inference_gpus(scenario.cluster)
         growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
         largest = self.calibration.largest_work_rate(scenario.kernels.attention_share) * growth
@@ -199,7 +199,8 @@ class Lab:
             PaperLinePorts(run.clock, run.streams, self.compute, self.knowledge, team, self.settings, self.automation),
         )
         ports = HumanPorts(run.clock, run.streams, self.settings)
-        return line, HumanTeam(run.model, self.name, ports, line, self._on_hiring_due, self.make.human)
+        make = self.make
+        return line, HumanTeam(run.model, self.name, ports, line, self._on_hiring_due, make.human, make.human_cohort)
 
     def receive_papers(self, author: str, effective_papers: float) -> None:
         """Take up papers of another lab in this instant; they count as this many effective papers."""
@@ -481,7 +482,7 @@ class Lab:
         Raises ScenarioError.
         """
         check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
-        check_number_of_humans(scenario)
+        check_number_of_humans(scenario, self.humans.without_cohort)
         inference = self.compute.datacenter.inference_work_under(scenario.cluster)
         if scenario.policy.name != "fixed":
             inference += scenario.cluster.gpus - inference_gpus(scenario.cluster)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from agents.adaptive_policy import AdaptivePolicy
 from agents.cohort.cohort import Cohort
+from agents.humans.human_cohort import HumanCohort
 from agents.humans.human_researcher import HumanResearcher
 from agents.kernel_engineer import KernelEngineer
 from agents.lab_policy import LabPolicy
@@ -31,7 +32,10 @@ class LabFactory:
     cohort: type[Cohort] | None = None
     """Cohort class for these researchers; None for that of asara."""
     human: type[HumanResearcher] = HumanResearcher
-    """Class of the human researchers."""
+    """Class of the human researchers. A subclass is simulated as individual agents whatever their number, unless
+    ``human_cohort`` is given."""
+    human_cohort: type[HumanCohort] | None = None
+    """Cohort class for these humans; None for that of asara."""
     trainer: type[Trainer] = Trainer
     """Class of the trainer."""
     kernel_engineer: type[KernelEngineer] = KernelEngineer
@@ -46,4 +50,6 @@ class LabFactory:
     def is_standard(self) -> bool:
         """Whether all parts are those of asara, so that the scenario determines the growth of software."""
         policy = None if self.policy in POLICIES.values() else self.policy
-        return replace(self, policy=policy) == LabFactory(cohort=Cohort if self.cohort is Cohort else None)
+        cohort = None if self.cohort is Cohort else self.cohort
+        human_cohort = None if self.human_cohort is HumanCohort else self.human_cohort
+        return replace(self, policy=policy, cohort=cohort, human_cohort=human_cohort) == LabFactory()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import mesa
 import numpy as np
 
 from agents import work_model
+from agents.batch_limits import max_batch_for_duplicates, max_batch_for_step
 from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
 from agents.identity import AgentId
@@ -18,9 +18,6 @@ from agents.ports.bundles import ResearcherPorts
 from agents.ports.compute import JobArrayHandle, JobHandle
 from agents.ports.knowledge import PaperBatch
 from agents.researcher import Researcher
-
-_MAX_PARTS_OF_LEAP = 64
-"""Maximum number of parts into which a leap is divided when there are few open questions."""
 
 
 class ExperimentBatch(NamedTuple):
@@ -247,28 +244,15 @@ class Cohort(LabAgent):
         return self._max_batch_for_step() if direct else self._max_batch_for_duplicates()
 
     def _max_batch_for_step(self) -> float:
-        """Return the papers to the next step of software, or to the share ``leap_tolerance`` of a doubling; at least
-        1.
-        """
+        """Return the papers to the next step of software, see :func:`max_batch_for_step`."""
         state = (self.knowledge.literature.latest, self.size)
         if self._cap_cache[0] != state:
-            papers = min(
-                self.knowledge.papers_to_next_step(max(self.settings.run.leap_tolerance, 1e-9)),
-                self._max_batch_for_duplicates(),
-            )
-            self._cap_cache = (state, max(1.0, math.ceil(papers - 1e-6) if papers < math.inf else papers))
+            self._cap_cache = (state, max_batch_for_step(self.knowledge, self.settings, self.size))
         return self._cap_cache[1]
 
     def _max_batch_for_duplicates(self) -> float:
-        """Return how many papers may share one start label before the number of duplicates is distorted.
-
-        Papers with one start label duplicate each other more often than single papers if questions are few. That
-        matters if a duplicate counts less than a new paper.
-        """
-        params = self.settings.literature
-        if params.duplicate_weight == 1:
-            return math.inf
-        return self.settings.run.leap_tolerance * max(params.open_questions, self.size / _MAX_PARTS_OF_LEAP)
+        """Return how many papers may share one start label, see :func:`max_batch_for_duplicates`."""
+        return max_batch_for_duplicates(self.settings, self.size)
 
     def _choose(self, groups: tuple[int, ...], researchers: int) -> tuple[int, ...]:
         """Choose researchers from these groups, all equally likely; draw nothing if there is no choice."""

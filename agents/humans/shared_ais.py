@@ -19,7 +19,8 @@ class SharedAis(Generic[T]):
     """Divide the AIs equally between the tasks that they work on.
 
     Each task gets at most ``most_per_task`` AIs. All tasks progress at the same rate, so each is over when a common
-    amount of work is done: the *attained work*.
+    amount of work is done: the *attained work*. A batch of w equal tasks has weight w: it gets the AIs of w tasks and
+    ends as a whole.
 
     Arguments
     ---------
@@ -36,8 +37,10 @@ class SharedAis(Generic[T]):
         """Number of AIs."""
         self.most_per_task = math.inf
         """Largest number of AIs that work on one task together."""
-        self._tasks: list[tuple[float, int, T]] = []
-        """Tasks as a heap: attained work at which each is over, number, task."""
+        self._tasks: list[tuple[float, int, T, int]] = []
+        """Tasks as a heap: attained work at which each is over, number, task, weight."""
+        self.tasks = 0
+        """Number of tasks under way; a batch counts as its weight."""
         self._number = 0
         self._attained = 0.0
         self._since = time.now
@@ -45,30 +48,26 @@ class SharedAis(Generic[T]):
         self._timer: Event | None = None
 
     @property
-    def tasks(self) -> int:
-        """Number of tasks under way."""
-        return len(self._tasks)
-
-    @property
     def under_way(self) -> Iterator[T]:
         """The tasks under way, in no particular order."""
-        return (task for _, _, task in self._tasks)
+        return (task for _, _, task, _ in self._tasks)
 
     @property
     def busy(self) -> float:
         """Number of AIs that work on a task."""
-        return min(self.ais, self.most_per_task * len(self._tasks)) if self._tasks else 0.0
+        return min(self.ais, self.most_per_task * self.tasks) if self.tasks else 0.0
 
     @property
     def busy_days(self) -> float:
         """Time that AIs have worked on tasks [AI-days]."""
         return self._busy_days + self.busy * (self._time.now - self._since)
 
-    def add(self, task: T, ai_days: float) -> None:
-        """Add a task that takes this much work of one AI [AI-days]."""
+    def add(self, task: T, ai_days: float, weight: int = 1) -> None:
+        """Add a task that takes this much work of one AI [AI-days per unit of weight]."""
         self._accrue()
         self._number += 1
-        heapq.heappush(self._tasks, (self._attained + ai_days, self._number, task))
+        self.tasks += weight
+        heapq.heappush(self._tasks, (self._attained + ai_days, self._number, task, weight))
         self._schedule()
 
     def set_ais(self, ais: float, most_per_task: float = math.inf) -> None:
@@ -80,15 +79,15 @@ class SharedAis(Generic[T]):
     def remove_all(self) -> list[T]:
         """Stop all tasks, and return them in the order of their ends."""
         self._accrue()
-        tasks = [task for _, _, task in sorted(self._tasks, key=lambda entry: entry[:2])]
-        self._tasks = []
+        tasks = [task for _, _, task, _ in sorted(self._tasks, key=lambda entry: entry[:2])]
+        self._tasks, self.tasks = [], 0
         self._schedule()
         return tasks
 
     @property
     def _rate(self) -> float:
         """Number of AIs on each task."""
-        return self.busy / len(self._tasks) if self._tasks else 0.0
+        return self.busy / self.tasks if self.tasks else 0.0
 
     def _accrue(self) -> None:
         days = self._time.now - self._since
@@ -111,7 +110,9 @@ class SharedAis(Generic[T]):
         self._attained = max(self._attained, first)
         over = []
         while self._tasks and self._tasks[0][0] <= self._attained * (1 + _ROUNDING):
-            over.append(heapq.heappop(self._tasks)[2])
+            _, _, task, weight = heapq.heappop(self._tasks)
+            self.tasks -= weight
+            over.append(task)
         self._schedule()
         for task in over:
             self._on_done(task)

@@ -18,7 +18,7 @@ class SimulationLimits(Protocol):
 
 
 class ClusterShares(Protocol):
-    """Division of the GPUs by the scenario; the rest is for experiments."""
+    """Division of the GPUs by the scenario, with the rest for experiments; and their failures."""
 
     @property
     def inference_share(self) -> float:
@@ -27,6 +27,10 @@ class ClusterShares(Protocol):
     @property
     def training_share(self) -> float:
         """Share of the GPUs for training."""
+
+    @property
+    def gpu_hours_between_failures(self) -> float:
+        """Mean time between two failures of a GPU [GPU-hours]; 0: none."""
 
 
 class Settings(Protocol):

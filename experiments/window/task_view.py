@@ -75,6 +75,8 @@ class TaskView(NamedTuple):
     """Number of papers of humans in progress."""
     papers_waiting: int
     """Number of papers that wait for a human."""
+    papers_with_humans: int
+    """Number of papers on which humans work."""
     papers_with_ais: int
     """Number of papers on which AIs work."""
     papers_with_experiment: int
@@ -114,6 +116,7 @@ def task_view_of(world: World) -> TaskView | None:
         researchers=lab.workforce.active_researchers,
         papers=line.drafts,
         papers_waiting=line.drafts_waiting,
+        papers_with_humans=sum(draft.papers for draft in lab.humans.drafts),
         papers_with_ais=line.ais.tasks,
         papers_with_experiment=line.experiments,
         papers_handed_in=line.handed_in,
@@ -154,27 +157,33 @@ def _rows_of(lab: Lab, thresholds: Sequence[float]) -> tuple[TaskRow, ...]:
 
 
 def _humans_by_kind(lab: Lab, kinds: int) -> np.ndarray:
-    """Return the number of humans at work on each kind, in proportion to their work if they do several."""
-    found = np.zeros(kinds)
-    drafts = (human.draft for human in lab.humans.humans)
-    same = Counter((draft.kind, tuple(draft.human_work)) for draft in drafts if draft is not None)
-    for (kind, work), humans in same.items():
+    """Return the number of humans at work on each kind, in proportion to their work if they do several.
+
+    A cohort of humans is spread over its batches in proportion to their papers.
+    """
+    found, same = np.zeros(kinds), Counter[tuple[int, tuple[float, ...]]]()
+    for draft in lab.humans.drafts:
+        same[draft.kind, tuple(draft.human_work)] += draft.papers
+    for (kind, work), papers in same.items():
         parts = np.array(work) if sum(work) > 0 else np.ones(len(work))
-        found[kind : kind + len(work)] += humans * parts / parts.sum()
+        found[kind : kind + len(work)] += lab.humans.at_work * papers / same.total() * parts / parts.sum()
     return found
 
 
 def _ais_by_kind(lab: Lab, kinds: int) -> np.ndarray:
     """Return the number of AIs at work on each kind, in equal parts if they do several."""
-    found, ais = np.zeros(kinds), lab.line.ais
-    for (kind, tasks), drafts in Counter((draft.kind, draft.tasks) for draft in ais.under_way).items():
-        found[kind : kind + tasks] += ais.busy * drafts / ais.tasks / tasks
+    found, ais, same = np.zeros(kinds), lab.line.ais, Counter[tuple[int, int]]()
+    for draft in ais.under_way:
+        same[draft.kind, draft.tasks] += draft.papers
+    for (kind, tasks), papers in same.items():
+        found[kind : kind + tasks] += ais.busy * papers / ais.tasks / tasks
     return found
 
 
 def _papers_waiting_by_kind(lab: Lab, kinds: int) -> np.ndarray:
     """Return the number of papers that wait for a human at each kind, the first of those done in one go."""
     found = np.zeros(kinds, dtype=int)
-    for kind, drafts in Counter(draft.kind for queue in lab.line.waiting.values() for _, _, draft in queue).items():
-        found[kind] = drafts
+    for queue in lab.line.waiting.values():
+        for _, _, draft in queue:
+            found[draft.kind] += draft.papers
     return found

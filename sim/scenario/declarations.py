@@ -53,9 +53,10 @@ class RunParams(
     stop_at_researchers: Annotated[float, Interval(ge=0, le=1e15), "researchers"] = 0.0
     """Number of active researchers at which the run stops; 0 disables this stop. Source: our choice."""
     max_individuals: Annotated[int, Interval(ge=0, le=1_000_000), "researchers"] = 1000
-    """Largest team that is simulated as individual agents. A larger team becomes a cohort and remains one. A cohort
-    counts the researchers in each phase and uses the same clock and cluster. Source: our choice; the law is the same,
-    and the cost of a simulated day no longer grows with the number of researchers."""
+    """Largest team that is simulated as individual agents; researchers and humans are separate teams. A larger team
+    becomes a cohort and remains one. A cohort counts the researchers in each phase and uses the same clock and cluster.
+    Humans of a cohort work on batches of papers, each of the share `leap_tolerance` of the humans. Source: our choice;
+    the law is the same, and the cost of a simulated day no longer grows with the number of researchers."""
     leap_tolerance: Annotated[float, Interval(ge=0, le=0.5), "share"] = 0.02
     """Relative error that a cohort may make in a rate. Up to this share of the researchers who think or write finish
     together. Several experiments run as one job if that takes no longer than this share of a paper's work. 0: one by

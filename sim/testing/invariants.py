@@ -283,15 +283,19 @@ def _check_kernels(world: World) -> None:
 def _check_humans(world: World) -> None:
     """Assert that each paper in progress of humans is in one place, and that AIs do all research or assist."""
     lab, line = world.lab, world.lab.line
-    with_humans = [human.draft for human in lab.humans.humans if human.draft is not None]
+    with_humans = lab.humans.drafts
     assert len(set(map(id, with_humans))) == len(with_humans), "two humans work on one paper"
-    assert lab.workforce.team.humans_at_work == len(with_humans), "the humans at work are miscounted"
+    assert lab.workforce.team.humans_at_work == lab.humans.at_work <= lab.humans.size, "humans at work are miscounted"
     assert lab.workforce.team.ais_at_work == line.ais.busy <= lab.automation.ais, "the AIs at work are miscounted"
-    places = line.drafts_waiting + len(with_humans) + line.ais.tasks + line.experiments + line.handed_in
+    places = line.drafts_waiting + line.ais.tasks + line.experiments + line.handed_in
+    places += sum(draft.papers for draft in with_humans)
     assert places == line.drafts, f"{line.drafts} papers in progress, but {places} are in a place"
-    held = [job for pool in lab.compute.datacenter.pools.values() for job in pool.jobs()]
-    jobs = sum(job.owner == line.identity.number for job in held)
-    assert jobs == line.experiments, f"{line.experiments} papers have an experiment, but humans have {jobs} jobs"
+    number = line.identity.number
+    pools = lab.compute.datacenter.pools.values()
+    jobs = sum(job.tasks for pool in pools for job in pool.jobs() if job.owner == number)
+    jobs += sum(array.count for pool in pools for array in pool.pending_arrays if array.owner == number)
+    expected = line.experiments_on_cluster
+    assert jobs == expected, f"{expected} papers have an experiment, but humans have {jobs} jobs"
     if lab.automation.is_complete:
         assert lab.automation.ais == 0, "AIs assist humans although they do all research"
     else:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.humans.human_cohort import HumanCohort
 from agents.humans.human_researcher import HumanResearcher
 from sim.events import (
     ActiveResearchersChanged,
@@ -16,6 +17,7 @@ from sim.events import (
     RunEnded,
     TaskAutomated,
 )
+from sim.feasibility import check_number_of_humans
 from sim.interventions import FIXED_AT_START
 from sim.lab_factory import LabFactory
 from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
@@ -282,10 +284,18 @@ def test_branch_with_other_supervision_changes_the_tasks_that_begin():
         ),
         (
             {"humans__growth_per_year": 100.0, "run__horizon_days": 3000.0},
-            r"make 10\^\S+ humans by the horizon, day 3000; allowed: at most 1,048,576. Lower one of them",
+            r"make 10\^\S+ humans by the horizon, day 3000; allowed: at most 1,000,000,000,000,000. Lower one of them",
         ),
         (
-            {"humans__initial": 50_000, "humans__papers_in_progress": 100.0},
+            {"humans__growth_per_year": 100.0, "run__horizon_days": 1000.0, "run__leap_tolerance": 0.0},
+            r"make 10\^\S+ humans by the horizon, day 1000; allowed: at most 1,048,576. Lower one of them",
+        ),
+        (
+            {"humans__initial": 50_000, "humans__papers_in_progress": 100.0, "run__leap_tolerance": 0.00001},
+            r"make 10\^\S+ papers or batches of papers in progress by the horizon, day 120; allowed: at most 1,048,576",
+        ),
+        (
+            {"humans__initial": 50_000, "humans__papers_in_progress": 100.0, "run__leap_tolerance": 0.0},
             r"make 10\^\S+ papers in progress by the horizon, day 120; allowed: at most 1,048,576. Lower one of them",
         ),
     ],
@@ -407,3 +417,43 @@ def test_own_class_of_humans_sets_the_time_of_tasks():
     usual = run(road(**changes))
     slow = run(World(usual.scenario, 1, make=LabFactory(human=SlowHuman)))
     assert slow.lab.knowledge.papers == pytest.approx(usual.lab.knowledge.papers / 2, abs=8)
+
+
+# --- Cohorts of humans ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("timing", ["poisson", "whole"])
+def test_cohort_of_one_human_equals_the_human_to_the_bit(timing):
+    one = {"humans__initial": 1, "humans__growth_per_year": 1.0, "researcher__timing": timing}
+    one |= {"automation__never_share": 0.25, "run__horizon_days": 300.0}
+    alone, cohort = (run(road(**one, run__max_individuals=most)) for most in (1000, 0))
+    assert (alone.lab.humans.cohort is None, cohort.lab.humans.cohort is None) == (True, False)
+    assert cohort.digest() == alone.digest()
+    assert alone.lab.knowledge.papers > 2
+
+
+def test_team_becomes_a_cohort_above_the_largest_number_of_individuals():
+    changes = {"automation__never_share": 0.25, "run__leap_tolerance": 0.25, "run__max_doublings": 40}
+    world = road(humans__growth_per_year=20.0, run__max_individuals=12, **changes)
+    while world.running:
+        world.step()
+        assert (world.lab.humans.cohort is not None) == (world.lab.humans.size > 12)
+        check_invariants(world)
+    assert max(event.papers for event in of(world, PaperPublished)) > 1
+    assert world.lab.humans.cohort is not None
+
+
+def test_leap_tolerance_of_0_keeps_individuals():
+    assert road(run__max_individuals=0, run__leap_tolerance=0.0).lab.humans.cohort is None
+
+
+def test_own_class_of_humans_without_a_cohort_class_stays_individual():
+    scenario = road(run__max_individuals=5).scenario
+    with pytest.warns(UserWarning, match=r"SlowHuman has no cohort class, so 8 humans .* run__max_individuals = 5"):
+        world = World(scenario, 1, make=LabFactory(human=SlowHuman))
+    assert len(world.lab.humans.humans) == 8
+    assert World(scenario, 1, make=LabFactory(human=SlowHuman, human_cohort=HumanCohort)).lab.humans.cohort is not None
+
+
+def test_large_team_is_accepted_as_a_cohort():
+    check_number_of_humans(road().scenario.replace(humans__initial=50_000, humans__papers_in_progress=100.0))

@@ -67,6 +67,7 @@ class FakeShares:
 
     inference_share: float = 0.5
     training_share: float = 0.25
+    gpu_hours_between_failures: float = 0.0
 
 
 @dataclass

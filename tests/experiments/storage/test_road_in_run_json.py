@@ -21,7 +21,7 @@ def test_summary_contains_the_road_only_if_there_is_one():
     found = summary(result)["road"]
     assert found["task_days"] == list(result.road.task_days)
     assert found["asara_day"] == result.road.asara_day
-    assert found["sentences"] == result.road.sentences
+    assert found["sentences"] == result.road_sentences
     assert "road" not in summary(result._replace(road=None))
 
 

@@ -42,10 +42,10 @@ def shown(player: RunPlayer) -> ViewState:
     return state
 
 
-@pytest.fixture(scope="module")
-def road() -> tuple[World, list[TaskView]]:
+@pytest.fixture(scope="module", params=[256, 4], ids=["individuals", "cohort"])
+def road(request: pytest.FixtureRequest) -> tuple[World, list[TaskView]]:
     """Return a world that has run through both regimes, and who did which task in each frame."""
-    world = World(small_lab(**HUMANS), 1)
+    world = World(small_lab(**HUMANS, run__max_individuals=request.param), 1)
     views = [tasks_of(world)]
     while world.running:
         world.step()
@@ -60,9 +60,8 @@ def test_rows_of_every_frame_add_up_to_the_totals(road):
         assert sum(row.humans for row in view.rows) == pytest.approx(view.humans_at_work, abs=1e-9)
         assert sum(row.ais for row in view.rows) == pytest.approx(view.assistants_at_work, abs=1e-9)
         assert sum(row.waiting for row in view.rows) == view.papers_waiting
-        at_work = view.humans_at_work + view.papers_with_ais
-        elsewhere = view.papers_waiting + view.papers_with_experiment + view.papers_handed_in
-        assert at_work + elsewhere == view.papers
+        places = view.papers_with_humans + view.papers_with_ais + view.papers_waiting
+        assert places + view.papers_with_experiment + view.papers_handed_in == view.papers
         assert view.humans_at_work <= view.humans
         assert view.assistants_at_work <= view.assistants
 
