@@ -35,7 +35,14 @@ from sim.deployments import Deployments
 from sim.feasibility import check_number_of_humans, check_population_size, check_start, check_tasks_can_be_done
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
-from sim.interventions import add_nodes, cancel_training, change_cluster, check_change, retire_nodes
+from sim.interventions import (
+    add_nodes,
+    cancel_training,
+    change_cluster,
+    check_change,
+    release_nodes,
+    retire_nodes,
+)
 from sim.kernel_calibration import MeasuredKernels
 from sim.knowledge import LabKnowledge
 from sim.lab_factory import POLICIES, LabFactory
@@ -113,6 +120,8 @@ class Lab:
         )
         self.knowledge.software.begin_at(scenario.entry.software_doublings)
         self._set_publication_delay()
+        if scenario.entry.day == 0:
+            self.knowledge.record_history()
         self.workforce = Workforce(
             run.model,
             name,
@@ -176,6 +185,7 @@ class Lab:
         check_number_of_humans(scenario)
         inference = inference_gpus(scenario.cluster)
         growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
+        growth *= scenario.supply.largest_growth(scenario.cluster.gpus, scenario.run.horizon_days)
         largest = self.calibration.largest_work_rate(scenario.kernels.attention_share) * growth
         own_class = class_without_cohort(self.make.researcher, self.make.cohort)
         check_population_size(scenario, largest, own_class=own_class)
@@ -235,6 +245,9 @@ class Lab:
             self._clock.after(self.settings.entry.day, self._on_entry)
 
     def _on_entry(self, _: ClockEvent) -> None:
+        if self.has_ended:
+            return
+        self.knowledge.record_history()
         self._capacity_changed, self._hiring_due = True, self.settings.humans.initial > 0
         self._clock.request_settlement()
 
@@ -268,7 +281,9 @@ class Lab:
         return "reviews" if self._reviewed else "capacity"
 
     def count_publications(self) -> None:
-        """Count papers up to the next step of software, first those of other labs."""
+        """Count papers up to the next step of software, first those of other labs; a lab that has ended counts none."""
+        if self.has_ended:
+            self.knowledge.drop_all()
         if self.knowledge.received:
             self.knowledge.count_received()
             self.workforce.schedule_pooled_work()
@@ -278,8 +293,14 @@ class Lab:
                 self.workforce.schedule_pooled_work()  # papers of humans bring the next step of software closer
 
     def update_software(self) -> None:
-        """Record doublings, put new software and kernels into use, and start training runs that are due."""
+        """Record doublings, put new software and kernels into use, and start training runs that are due.
+
+        A lab that has ended puts nothing into use. Training runs begin after the entry of the lab.
+        """
         self._reviewed = False
+        if self.has_ended:
+            self.deployments.inbox.clear()
+            self._tasks_due = False
         self.knowledge.record_doublings()
         if self._tasks_due:
             self._tasks_due, self._capacity_changed = False, True
@@ -290,7 +311,7 @@ class Lab:
                 self._capacity_changed = self._deployed = True
                 self.deployments.put_into_use()
                 self._update_automation()
-            if not self.has_ended:
+            if self.has_entered and not self.has_ended:
                 self.training.start_due_generations()
             if not inbox:
                 return
@@ -305,6 +326,8 @@ class Lab:
 
         The division is compared after a deployment and after a review.
         """
+        if self.has_ended:
+            self._review_due = self._deployed = False
         if self._review_due:
             self._review_due, self._reviewed = False, True
             self.policy.review(self.meter.measure(self.now))
@@ -383,11 +406,14 @@ class Lab:
         self._end(ending, sentence)
 
     def stop(self, ending: str, sentence: str) -> None:
-        """End the research of the lab, while other labs go on: no paper and no training run is begun any more."""
+        """End the research of the lab, while other labs go on.
+
+        Its jobs go on to their ends, and have no effect. It publishes, receives, deploys and orders nothing more.
+        """
         self.has_ended = True
         self._ledger.append(events.LabEnded(self.now, ending, sentence))
         self._capacity_changed = True
-        self.line.set_size(0)
+        self.line.close()
         self._clock.request_settlement()
 
     def _start_background(self) -> BackgroundJobs | None:
@@ -407,8 +433,9 @@ class Lab:
         Raises ScenarioError if a job of a use that loses GPUs could never start, or if the delay of publications is not
         allowed.
         """
-        self._set_publication_delay()
-        self._apply_gpu_split()
+        if not self.has_ended:
+            self._set_publication_delay()
+            self._apply_gpu_split()
 
     def _set_publication_delay(self) -> None:
         try:
@@ -431,8 +458,9 @@ class Lab:
             self._clock.after_in_background(self.policy.review_days, self._on_review_due)
 
     def _on_review_due(self, _: ClockEvent) -> None:
-        self._review_due = True
-        self._clock.request_settlement()
+        if not self.has_ended:
+            self._review_due = True
+            self._clock.request_settlement()
 
     def _present_split(self) -> GpuSplit:
         params = self.compute.datacenter.params
@@ -473,6 +501,13 @@ class Lab:
         """
         retire_nodes(self.compute.datacenter, self.training, use, check_node_count(number), speed)
 
+    def release_nodes(self) -> list[tuple[str, int, float]]:
+        """Retire all nodes of a lab that ends, and return them as use, number and speed.
+
+        Its jobs wait without end. A last node with fewer GPUs than the others stays.
+        """
+        return release_nodes(self.compute.datacenter)
+
     # --- Change of the scenario --------------------------------------------------------------------------
 
     def prepare_change(self, scenario: Scenario) -> None:
@@ -481,6 +516,8 @@ class Lab:
         Raises ScenarioError.
         """
         check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
+        if self.has_ended:
+            return
         check_number_of_humans(scenario)
         inference = self.compute.datacenter.inference_work_under(scenario.cluster)
         if scenario.policy.name != "fixed":
@@ -497,6 +534,8 @@ class Lab:
         """
         old = self.settings.scenario
         self.settings.change_scenario(new)
+        if self.has_ended:
+            return
         self.compute.update_work_rate()
         self.knowledge.apply_settings()
         if new.growth != old.growth:

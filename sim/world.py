@@ -15,7 +15,7 @@ from sim import events, reporters
 from sim.clock import Clock
 from sim.commons import Commons
 from sim.compute_account import ImpossibleJobError
-from sim.interventions import check_resumable
+from sim.interventions import check_resumable, check_same_labs
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab, RunParts
 from sim.lab_factory import LabFactory
@@ -92,10 +92,10 @@ class World(mesa.Model):
         """Labs by name; the only lab has an empty name."""
         self.commons = Commons(self.clock, self.labs) if len(self.labs) > 1 else None
         """What labs gain from each other; None with one lab."""
-        self.supply = Supply(self.clock, self.labs)
-        """Orders and deliveries of GPUs."""
         self.exits = Exits(self.clock, self.labs)
         """Labs that close or merge."""
+        self.supply = Supply(self.clock, self.labs, self.exits.heir)
+        """Orders and deliveries of GPUs."""
         self.regulator: None = None
         """Authority that can limit the use of GPUs. Not simulated yet."""
         self.clock.on_instant_end = self._settle
@@ -184,7 +184,8 @@ class World(mesa.Model):
         """Return a copy of this world that continues with the same random numbers and other parameters, by flat name.
 
         A run that stopped at its horizon, or at its number of doublings or researchers, continues if the branch raises
-        that limit. Raises ScenarioError for a change that is not allowed, that needs a new run, or that comes too late.
+        that limit. A lab that has ended while others go on stays so. Raises ScenarioError for a change that is not
+        allowed, that needs a new run, or that comes too late.
         """
         copy = World.restore(self.snapshot())
         copy._apply_scenario(copy.scenario.replace(**changes))
@@ -232,7 +233,9 @@ class World(mesa.Model):
         """Apply other parameters from now on. Raises ScenarioError for a parameter that can no longer change."""
         if scenario == self.scenario:
             return
+        check_same_labs(self.scenario.labs, scenario.labs)
         changed = {name: scenario.lab_scenario(name) if name else scenario for name in self.labs}
+        check_lifetimes(changed)
         for name, lab in self.labs.items():
             lab.prepare_change(changed[name])
         self._settle()
@@ -243,17 +246,25 @@ class World(mesa.Model):
         self.scenario = scenario
         for name, lab in self.labs.items():
             lab.change_scenario(changed[name])
+        if self.commons is not None:
+            self.commons.apply_settings()
+        self.exits.apply_settings()
+        self.supply.apply_settings()
         self._settle()
 
     def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:
         """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
-        lab = self.lab
-        check_resumable(ending, scenario, self.now, lab.knowledge.doublings, lab.workforce.active_researchers)
+        going = [lab for lab in self.labs.values() if not lab.has_ended] or list(self.labs.values())
+        doublings = min(lab.knowledge.doublings for lab in going)
+        researchers = min(lab.workforce.active_researchers for lab in going)
+        check_resumable(ending, scenario, self.now, doublings, researchers)
         self.ledger.remove(ending)
         self.ending, self.clock.halted, self.running = None, False, True
 
     def _settle(self) -> None:
         settle(self.labs.values())
+        while self.exits.settle():
+            settle(self.labs.values())
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin

@@ -91,6 +91,7 @@ class PaperLine:
         """Number of drafts that the lab keeps in progress."""
         self.waiting: dict[int, list[tuple[int, int, Draft]]] = {}
         """Drafts that wait for a human, by the group of humans that may do their task, each group as a heap."""
+        self._is_closed = False
         self._arrivals = 0
         self._idle: dict[int, dict[Worker, None]] = {}
 
@@ -116,6 +117,11 @@ class PaperLine:
         """Keep this number of drafts in progress from now on. Further ones are finished and not replaced."""
         self.size = drafts
         self._begin_drafts()
+
+    def close(self) -> None:
+        """Begin no draft from now on, and drop each draft after its present task or experiment."""
+        self._is_closed = True
+        self.set_size(0)
 
     def set_ais(self, ais: float, most_per_task: float) -> None:
         """Set the number of AIs, and how many work on one task. Without AIs, humans do their tasks."""
@@ -176,6 +182,9 @@ class PaperLine:
 
     def _continue(self, draft: Draft) -> None:
         """Go on with a draft after a task: experiment, next task or publication."""
+        if self._is_closed:
+            self.drafts -= 1
+            return
         if not draft.is_past_experiment and draft.kind >= self._tasks_before_experiment():
             draft.is_past_experiment = True
             if self._submit_experiment(draft):
