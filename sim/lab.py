@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -32,7 +33,13 @@ from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.compute_account import ComputeAccount
 from sim.deployments import Deployments
-from sim.feasibility import check_number_of_humans, check_population_size, check_start, check_tasks_can_be_done
+from sim.feasibility import (
+    check_failure_rate,
+    check_number_of_humans,
+    check_population_size,
+    check_start,
+    check_tasks_can_be_done,
+)
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
 from sim.interventions import (
@@ -105,7 +112,7 @@ class Lab:
         """Whether the lab has ended, while other labs of the run go on."""
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
-        self.compute = ComputeAccount(run.clock, streams, self.settings)
+        self.compute = ComputeAccount(run.clock, streams, self.settings, name)
         self.policy = (make.policy or POLICIES[scenario.policy.name])(PolicyPorts(self.compute, self.settings))
         self.knowledge = LabKnowledge(
             name,
@@ -185,7 +192,10 @@ class Lab:
         check_number_of_humans(scenario)
         inference = inference_gpus(scenario.cluster)
         growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
-        growth *= scenario.supply.largest_growth(scenario.cluster.gpus, scenario.run.horizon_days)
+        days = scenario.run.horizon_days
+        delivered = scenario.supply.largest_number(scenario.cluster.gpus, days) / scenario.cluster.gpus
+        check_failure_rate(scenario, math.ceil((scenario.cluster.gpus - inference) * delivered))
+        growth *= delivered * scenario.supply.largest_speed(days)
         largest = self.calibration.largest_work_rate(scenario.kernels.attention_share) * growth
         own_class = class_without_cohort(self.make.researcher, self.make.cohort)
         check_population_size(scenario, largest, own_class=own_class)

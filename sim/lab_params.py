@@ -69,17 +69,24 @@ class SupplyParams(
         """Whether the lab orders GPUs."""
         return self.growth_per_year > 1
 
-    def largest_growth(self, gpus: int, days: float) -> float:
-        """Return the largest factor by which the work of ``gpus`` GPUs can grow in a time [days]."""
+    def largest_number(self, gpus: int, days: float) -> float:
+        """Return the largest number of GPUs to which ``gpus`` can grow in a time by orders [days]."""
+        if not self.delivers:
+            return float(gpus)
+        most = max(float(self.most_gpus), float(gpus))
+        if self.success_share > 0:
+            return most
+        log2_gpus = math.log2(gpus) + math.log2(self.growth_per_year) * days / DAYS_PER_YEAR
+        return float(2.0 ** min(math.log2(most), log2_gpus))
+
+    def largest_speed(self, days: float) -> float:
+        """Return the largest speed of new nodes in a time [days], relative to those of day 0."""
         if not self.delivers:
             return 1.0
-        most = max(1.0, self.most_gpus / gpus)
-        years, log2_gpus, log2_speed = days / DAYS_PER_YEAR, math.log2(most), math.log2(self.most_speed)
-        if self.success_share == 0:
-            log2_gpus = min(log2_gpus, math.log2(self.growth_per_year) * years)
-        if self.automated_share == 0:
-            log2_speed = min(log2_speed, math.log2(self.speed_growth_per_year) * years)
-        return float(2.0 ** (log2_gpus + log2_speed))
+        if self.automated_share > 0:
+            return self.most_speed
+        log2_speed = math.log2(self.speed_growth_per_year) * days / DAYS_PER_YEAR
+        return float(2.0 ** min(math.log2(self.most_speed), log2_speed))
 
 
 class EntryParams(

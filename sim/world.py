@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -141,8 +140,8 @@ class World(mesa.Model):
         self._check_open()
         if self.ending is not None:
             return
-        with self._end_if_job_is_impossible():
-            self.clock.advance(self._frame_end(self.steps))
+        end = self._frame_end(self.steps)
+        self._advance(partial(self.clock.advance, end))
         if self.ending is None and self.clock.idle:
             self.clock.return_to_last_event()
             self._end(*events.STALLED)
@@ -159,8 +158,7 @@ class World(mesa.Model):
         self._check_open()
         frame, done = self.steps, most
         if self.ending is None:
-            with self._end_if_job_is_impossible():
-                done = self.clock.advance_events(self._frame_end(frame + 1), most)
+            done = self._advance(partial(self.clock.advance_events, self._frame_end(frame + 1), most)) or 0
             if self.ending is not None:
                 self.steps += 1
                 self._collect()
@@ -265,29 +263,34 @@ class World(mesa.Model):
         settle(self.labs.values())
         while self.exits.settle():
             settle(self.labs.values())
+        if len(self.labs) > 1 and all(lab.has_ended for lab in self.labs.values()):
+            self._end(*events.ALL_LABS_ENDED)
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin
         return min(start + (steps - steps_before) * self.scenario.run.sample_days, self.scenario.run.horizon_days)
 
-    @contextmanager
-    def _end_if_job_is_impossible(self) -> Iterator[None]:
-        try:
-            yield
-        except ImpossibleJobError as error:
-            self._end("stalled", f"Stalled: {error}.")
+    def _advance(self, advance: Callable[[], int | None]) -> int | None:
+        """Advance the clock; a lab that submits a job that can never run ends as stalled, and the others go on."""
+        has_lab_stalled = False
+        while True:
+            try:
+                if has_lab_stalled:
+                    self.clock.settle_if_due()
+                return advance()
+            except ImpossibleJobError as error:
+                self._on_lab_end(error.lab, "stalled", f"Stalled: {error}.")
+                has_lab_stalled = True
 
     def _collect(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]
 
     def _on_lab_end(self, name: str, ending: str, sentence: str) -> None:
-        """End the run with its only lab, or one of several labs; the run then ends with the last of them."""
+        """End the run with its only lab, or one of several labs; the run ends with the instant of the last of them."""
         if len(self.labs) == 1:
             self._end(ending, sentence)
-            return
-        self.labs[name].stop(ending, sentence)
-        if all(lab.has_ended for lab in self.labs.values()):
-            self._end(*events.ALL_LABS_ENDED)
+        else:
+            self.labs[name].stop(ending, sentence)
 
     def _end(self, ending: str, sentence: str) -> None:
         if self.ending is None:
