@@ -55,9 +55,7 @@ class Commons:
             readers = [other for other in self._labs.values() if other is not lab]
             is_read = any(other.settings.commons.publication_share > 0 for other in readers)
             lab.knowledge.on_counted = partial(self._on_counted, name) if is_read else None
-        if not self._is_diffusing and any(
-            lab.settings.commons.diffusion_per_year > 0 for lab in self._labs.values()
-        ):
+        if not self._is_diffusing and any(lab.settings.commons.diffusion_per_year > 0 for lab in self._labs.values()):
             self._schedule_diffusion()
 
     def _on_counted(self, name: str, effective_papers: float) -> None:

@@ -54,6 +54,7 @@ from sim.kernel_calibration import MeasuredKernels
 from sim.knowledge import LabKnowledge
 from sim.lab_factory import POLICIES, LabFactory
 from sim.lab_measurements import LabMeter
+from sim.lab_params import EntryParams
 from sim.lab_settings import LabSettings
 from sim.random_streams import LabStreams, RandomStreams
 from sim.scenario.model import Scenario, ScenarioError, TeamSize
@@ -125,10 +126,7 @@ class Lab:
             self._ledger,
             self._next_generation_at,
         )
-        self.knowledge.software.begin_at(scenario.entry.software_doublings)
-        self._set_publication_delay()
-        if scenario.entry.day == 0:
-            self.knowledge.record_history()
+        self._begin_software(scenario.entry)
         self.workforce = Workforce(
             run.model,
             name,
@@ -180,6 +178,13 @@ class Lab:
         """Whether a review is due in this instant; whether one took place, after which a training run may be due."""
         self._schedule_review()
         self._schedule_entry()
+
+    def _begin_software(self, entry: EntryParams) -> None:
+        """Begin with the software of the entry, which is discovered on the day of the entry."""
+        self.knowledge.software.begin_at(entry.software_doublings)
+        self._set_publication_delay()
+        if entry.day == 0:
+            self.knowledge.record_history()
 
     def _create_meter(self) -> LabMeter:
         load = self.background.load if self.background is not None else None

@@ -144,8 +144,7 @@ def shares(values: dict[str, Floats]) -> dict[str, Floats]:
     """Return the share of each name in the sum of all, at each time; ``nan`` if the sum is 0."""
     total = np.sum(list(values.values()), axis=0)
     return {
-        name: np.divide(each, total, out=np.full(total.shape, np.nan), where=total > 0)
-        for name, each in values.items()
+        name: np.divide(each, total, out=np.full(total.shape, np.nan), where=total > 0) for name, each in values.items()
     }
 
 

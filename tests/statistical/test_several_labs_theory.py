@@ -1,8 +1,8 @@
 """Several labs against theory: races by chance, head starts, leaks, mergers, and hardware that grows.
 
 Statistical tests run fixed seeds at a level of 99% or wider, so they pass always or never. The closed forms are those
-of continuous deployment, ``dE/dt = lambda H S``, ``S = E^r``, E(0) = 1. A World deploys in steps of a gain of 1.01. Steps
-make each date later by the same factor, which :func:`law` takes out.
+of continuous deployment, ``dE/dt = lambda H S``, ``S = E^r``, E(0) = 1. A World deploys in steps of a gain of 1.01.
+Steps make each date later by the same factor, which :func:`law` takes out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import integrate, optimize, stats
+from scipy import integrate, stats
 
-from sim.events import LabEnded, PaperPublished, SoftwareDoubled
+from sim.events import PaperPublished, SoftwareDoubled
+from sim.growth import DAYS_PER_MONTH
 from sim.lab_params import PUBLICATION_STEP
 from sim.scenario.model import Scenario
 from sim.world import World
@@ -85,13 +86,18 @@ def probability_to_finish_first(teams: tuple[int, int], papers: list[int]) -> fl
     at each doubling.
     """
 
+    def team(lab: int, done: int) -> int:
+        return int(teams[lab] * 2 ** sum(done >= each for each in papers))
+
     @cache
     def lead(own: int, theirs: int) -> float:
         if own == papers[-1]:
             return 1.0
         if theirs == papers[-1]:
             return 0.0
-        rates = [team * 2 ** sum(done >= each for each in papers) for team, done in zip(teams, (own, theirs))]
+        rates = [
+            team * 2 ** sum(done >= each for each in papers) for team, done in zip(teams, (own, theirs), strict=True)
+        ]
         share = rates[0] / sum(rates)
         return share * lead(own + 1, theirs) + (1 - share) * lead(own, theirs + 1)
 
@@ -113,8 +119,8 @@ def probability_with_parts_of_papers(teams: tuple[int, int], doublings: int) -> 
 
 def test_two_researchers_are_ahead_of_one_as_often_as_computed() -> None:
     papers = [math.ceil(2 * (1.5**n - 1) / 0.5) for n in range(1, 7)]
-    assert probability_with_parts_of_papers((2, 1), 6) == pytest.approx(0.9678, abs=5e-5)
-    assert probability_to_finish_first((2, 1), papers) == pytest.approx(0.9678, abs=2e-3)
+    assert probability_with_parts_of_papers((2, 1), 6) == pytest.approx(0.9678, abs=5e-4)
+    assert probability_to_finish_first((2, 1), papers) == pytest.approx(0.9696, abs=5e-5)
     toy = Scenario.load("toy-explosion").replace(run__horizon_days=1e5, run__sample_days=1e5, run__max_doublings=3)
     scenario = toy.replace(**{"a.researcher__initial": 2, "b.researcher__initial": 1})
     seeds, wins = 2000, np.zeros(3)
@@ -128,29 +134,32 @@ def test_two_researchers_are_ahead_of_one_as_often_as_computed() -> None:
 
 
 def test_first_papers_of_a_birth_process_are_shared_as_from_an_urn() -> None:
-    papers, seeds, effort, researchers = 80, 400, {"a": 12, "b": 10}, 8
-    own = {lab: {"researcher__initial": researchers * each} for lab, each in effort.items()}
-    rate = 1 / (researchers * MONTH)  # of a researcher, so that the team of a lab writes `effort` papers a month
+    """The next paper is one of a lab with a probability in proportion to its effort, which each paper raises by 1.
+
+    The share of the papers of a lab tends to a beta distribution; of a fixed number of papers it is beta-binomial.
+    """
+    papers, seeds, effort, researchers = 60, 250, {"a": 12, "b": 10}, 8
+    beta = stats.beta(effort["a"], effort["b"])
+    assert (beta.mean(), beta.std(), beta.sf(0.5)) == pytest.approx((0.54545, 0.10383, 0.66819), abs=5e-6)
     scenario = labs_of(
         CONTINUOUS | {"researcher__timing": "poisson", "growth__r": 1.0, "growth__first_doubling_days": MONTH},
-        own,
-        researcher__papers_per_month=rate * 365.25 / 12,
-        run__max_individuals=0,
+        {lab: {"researcher__initial": researchers * each} for lab, each in effort.items()},
+        researcher__papers_per_month=DAYS_PER_MONTH / MONTH / researchers,  # the team writes its effort in a month
         run__leap_tolerance=0.0,
-        run__horizon_days=150.0,
-        run__max_doublings=300,
+        run__sample_days=20.0,
+        run__max_doublings=30,
     )
     first = []
     for seed in range(seeds):
         with World(scenario, seed) as world:
-            run_to_end(world)
-            authors = [event.lab for event in world.ledger if isinstance(event, PaperPublished)][:papers]
-            assert len(authors) == papers
-            first.append(authors.count("a"))
-    urn = stats.betabinom(papers, effort["a"], effort["b"])
-    assert stats.kstest(first, urn.cdf).pvalue > 0.01
-    assert np.mean(first) == pytest.approx(urn.mean(), abs=stats.norm.ppf(0.995) * urn.std() / math.sqrt(seeds))
-    assert stats.chi2(seeds - 1).cdf(np.var(first) * seeds / urn.var()) == pytest.approx(0.5, abs=0.495)
+            authors: list[str] = []
+            while len(authors) < papers:
+                world.step()
+                authors = [event.lab for event in world.ledger if isinstance(event, PaperPublished)]
+            first.append(authors[:papers].count("a"))
+    urn, draws = stats.betabinom(papers, effort["a"], effort["b"]), np.random.default_rng(1).random(seeds)
+    ranks = urn.cdf(first) - draws * urn.pmf(first)  # uniform, because it is drawn within the steps of the distribution
+    assert stats.kstest(ranks, "uniform").pvalue > 0.01
 
 
 # --- Head starts, leaks and mergers --------------------------------------------------------------------------
@@ -165,7 +174,7 @@ def test_first_papers_of_a_birth_process_are_shared_as_from_an_urn() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["software", "days"])
-def test_head_start_of_a_month_leaves_the_ratio_of_the_closed_form(r: float, ratios: dict[float, float], kind: str) -> None:
+def test_head_start_of_a_month_leaves_the_ratio_in_theory(r: float, ratios: dict[float, float], kind: str) -> None:
     days = [day - MONTH if kind == "software" else day for day in ratios]
     own = {"entry__software_doublings": 1.0} if kind == "software" else {}
     late = {} if kind == "software" else {"entry__day": MONTH}
@@ -212,9 +221,10 @@ def test_leak_among_equal_labs_shortens_every_doubling_alike(r: float, labs: int
 def test_two_labs_that_merge_are_slower_than_two_that_share_all_by_the_penalty(penalty: float) -> None:
     base = CONTINUOUS | law(0.7) | {"growth__parallel_penalty": penalty, "run__max_doublings": 3}
     merger = {"exit__kind": "merges", "exit__into": "b"}
-    with World(labs_of(base, {"a": merger, "b": {}})) as merged, World(
-        labs_of(base, {"a": {}, "b": {}}, commons__publication_share=1.0)
-    ) as shared:
+    with (
+        World(labs_of(base, {"a": merger, "b": {}})) as merged,
+        World(labs_of(base, {"a": {}, "b": {}}, commons__publication_share=1.0)) as shared,
+    ):
         run_to_end(merged)
         run_to_end(shared)
         speeds = np.array(doubling_days(shared, "b")) / np.array(doubling_days(merged, "b"))
@@ -266,26 +276,25 @@ def test_fizzle_with_hardware_that_grows_becomes_exponential() -> None:
     ends = [4, 5, 9, 10]
     closed = [math.log2(software_after(clock(year * YEAR, YEAR), 0.7)) for year in ends]
     assert np.diff(closed)[::2] == pytest.approx([2.4245, 2.3361], abs=5e-5)
-    scenario = grown(0.7, YEAR, cluster__gpus=64, supply__lot_days=5.0, run__horizon_days=10 * YEAR)
+    scenario = grown(0.7, YEAR, cluster__gpus=64, supply__lot_days=5.0, run__horizon_days=5 * YEAR)
     with World(scenario, run__max_doublings=40) as world:
         levels = []
-        for year in ends:
+        for year in ends[:2]:
             world.clock.advance(year * YEAR)
             levels.append(math.log2(software(world, "")))
-    assert np.diff(levels)[::2] == pytest.approx(np.diff(closed)[::2], rel=0.012)
+    assert np.diff(levels) == pytest.approx(np.diff(closed[:2]), rel=RATIO_ERROR)
 
 
 def test_hardware_changes_the_dates_of_doublings_and_not_their_papers() -> None:
-    counts = []
-    for doubling_of_hardware in (math.inf, 300.0, 100.0):
-        growth = {} if doubling_of_hardware == math.inf else {"supply__growth_per_year": 2 ** (YEAR / doubling_of_hardware)}
-        with World(Scenario(name="grown").replace(**(CONTINUOUS | law(0.7) | growth | {"run__max_doublings": 5}))) as world:
-            run_to_end(world)
-            counts.append([(event.n, event.papers) for event in world.ledger if isinstance(event, SoftwareDoubled)])
-            assert len({event.speed for event in world.ledger if hasattr(event, "speed")} - {1.0}) == 0
-    assert [n for n, _ in counts[1]] == [n for n, _ in counts[0]]
-    for grown_counts in counts[1:]:
-        assert [papers for _, papers in grown_counts] == pytest.approx([papers for _, papers in counts[0]], rel=1e-9)
+    runs = []
+    for growth in (1.0, 2.3, 12.0):
+        base = CONTINUOUS | law(0.7) | {"supply__growth_per_year": growth, "run__max_doublings": 5}
+        with World(Scenario(name="grown").replace(**base)) as world:
+            runs.append([event for event in run_to_end(world).ledger if isinstance(event, SoftwareDoubled)])
+    for events in runs:
+        assert [event.n for event in events] == [1, 2, 3, 4, 5]
+        assert [event.papers for event in events] == pytest.approx([event.papers for event in runs[0]], rel=1e-9)
+    assert runs[0][-1].day > 1.2 * runs[1][-1].day > 1.2 * runs[2][-1].day
 
 
 @pytest.mark.parametrize(("automated_share", "speeds_up"), [(0.03, False), (0.09, True)])
@@ -293,13 +302,17 @@ def test_research_on_hardware_by_ais_turns_a_fizzle_into_an_explosion_above_the_
     automated_share: float, speeds_up: bool
 ) -> None:
     """The loop explodes if ``r + 5 f > 1``; the threshold at r = .7 is f = .06."""
-    scenario = Scenario(name="loop").replace(
-        **(CONTINUOUS | law(0.7)),
-        supply__growth_per_year=1.6,
-        supply__lot_days=2.0,
-        supply__automated_share=automated_share,
-        supply__fabrication_days=0.0,
-    ).replace(run__max_doublings=14)
+    scenario = (
+        Scenario(name="loop")
+        .replace(
+            **(CONTINUOUS | law(0.7)),
+            supply__growth_per_year=1.6,
+            supply__lot_days=2.0,
+            supply__automated_share=automated_share,
+            supply__fabrication_days=0.0,
+        )
+        .replace(run__max_doublings=14)
+    )
     with World(scenario) as world:
         run_to_end(world)
         durations = np.diff(doubling_days(world))

@@ -39,6 +39,7 @@ THINKERS: dict[str, Any] = {
     "cluster__gpu_hours_between_failures": 0.0,
     "researcher__gpus_each": 1,
     "researcher__experiment_gpu_days": 0.0,
+    "researcher__writing_share": 0.0,
     "training__required": False,
     "kernels__measurements": "none",
     "growth__first_doubling_days": 30.0,
