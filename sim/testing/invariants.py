@@ -127,6 +127,7 @@ _TEXTS = {
     "kernels__measurements": lambda: [UNCALIBRATED, MeasuredKernelParams().measurements],
     "kernels__workload": lambda: workloads_of(MeasuredKernelParams().measurements),
     "cluster__background": lambda: [NO_BACKGROUND],
+    "exit__into": lambda: [""],
 }
 """Values of the text parameters that are allowed with the defaults of the others."""
 

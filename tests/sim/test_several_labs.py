@@ -195,6 +195,24 @@ def test_change_of_one_lab_in_a_branch_changes_only_that_lab_and_its_readers() -
         assert texts(changed, "reader") != texts(plain, "reader")
 
 
+def test_lab_reads_orders_and_leaves_from_a_branch_on() -> None:
+    world = World(labs({"a": {}, "b": {}}), 2)
+    for _ in range(5):
+        world.step()
+    late = {"lot_days": 3.0, "growth_per_year": 200.0}
+    branch = world.branch(
+        **{"a.commons__publication_share": 1.0, "a.commons__diffusion_per_year": 20.0},
+        **{f"b.supply__{name}": value for name, value in late.items()},
+        **{"b.exit__kind": "closes", "b.exit__day": 16.2},
+    )
+    run_to_end(branch)
+    check_invariants(branch)
+    found = {kind: [e.day for e in branch.ledger if isinstance(e, kind)] for kind in (PapersReceived, GpusDelivered)}
+    assert all(5 <= day <= 16.2 for days in found.values() for day in days) and all(found.values())
+    assert [(event.day, event.lab) for event in branch.ledger if isinstance(event, LabEnded)] == [(16.2, "b")]
+    assert any(isinstance(event, SoftwareReceived) for event in events_of(branch, "a"))
+
+
 class Secret(LabPolicy):
     """Publish nothing more."""
 
