@@ -196,7 +196,7 @@ def test_change_of_one_lab_in_a_branch_changes_only_that_lab_and_its_readers() -
 
 
 def test_lab_reads_orders_and_leaves_from_a_branch_on() -> None:
-    world = World(labs({"a": {}, "b": {}}), 2)
+    world = World(labs({"a": {}, "b": {}}, cluster__gpus_per_node=1), 2)
     for _ in range(5):
         world.step()
     late = {"lot_days": 3.0, "growth_per_year": 200.0}
