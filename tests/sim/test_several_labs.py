@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from sim.world import World
 from tests.support.properties import examples
 from tests.support.several_labs import SMALL_LABS, THINKERS, events_of, labs_of, run_to_end
 
+ROOT = Path(__file__).parents[2]
 ADAPTIVE = {"policy__name": "adaptive", "policy__review_days": 2.0, "policy__hysteresis": 0.0}
 GROWTH = {"supply__growth_per_year": 200.0, "supply__lot_days": 3.0, "supply__delay_days": 4.0}
 ROAD = {"humans__initial": 6, "automation__first_threshold": 0.1, "automation__last_threshold": 0.8}
@@ -244,19 +247,24 @@ def test_branch_continues_several_labs_beyond_their_horizon() -> None:
         run_to_end(World(labs({"a": {}, "b": {}}, exit__kind="closes"), 1)).branch(run__horizon_days=60.0)
 
 
+READERS = {"commons__publication_share": 0.5, "commons__lag_days": 3.0, "commons__diffusion_per_year": 9.0}
+
+
 def test_run_of_several_labs_has_the_same_digest_in_another_process_and_with_other_frames() -> None:
-    scenario = Scenario.load("two-labs").replace(
-        run__max_doublings=2, commons__publication_share=0.5, commons__lag_days=30.0, supply__growth_per_year=3.0
-    )
+    scenario = labs({"a": {}, "b": {}, "c": {}}, **(READERS | GROWTH))
     digest = run_race(scenario, 1).digest
     assert run_race(scenario.replace(run__sample_days=13.7), 1).digest == digest
-    code = (
-        "from sim.race import run_race; from sim.scenario.model import Scenario; print(run_race(Scenario.load("
-        "'two-labs').replace(run__max_doublings=2, commons__publication_share=0.5, commons__lag_days=30.0, "
-        "supply__growth_per_year=3.0), 1).digest)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == digest
+    code = f"""
+from sim.race import run_race
+from tests.support.several_labs import SMALL_LABS, labs_of
+print(run_race(labs_of(SMALL_LABS, dict(a={{}}, b={{}}, c={{}}), **{READERS | GROWTH}), 1).digest)
+"""
+    for number in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=ROOT
+        )
+        assert done.stdout.strip() == digest
 
 
 # --- Entry, exit and deliveries ------------------------------------------------------------------------------
