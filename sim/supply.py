@@ -79,7 +79,7 @@ class LabSupply:
     def next_lot(self) -> float:
         """Return the GPUs by which the lab grows in one lot, and plan them."""
         params = self.lab.settings.supply
-        lot = self.planned * (params.growth_per_year ** (params.lot_days / DAYS_PER_YEAR) - 1)
+        lot = float(self.planned * (params.growth_per_year ** (params.lot_days / DAYS_PER_YEAR) - 1))
         self.planned = min(self.planned + lot, _MOST_PLANNED)
         return min(lot, _MOST_PLANNED)
 
