@@ -291,12 +291,20 @@ class Datacenter:
             pool.add_nodes(number, speed)
         self._record_nodes(use, pool, {float(speed): int(number)})
 
-    def retire_nodes(self, use: str, number: int, speed: float | None = None, leaving: Collection[int] = ()) -> None:
+    def retire_nodes(
+        self,
+        use: str,
+        number: int,
+        speed: float | None = None,
+        leaving: Collection[int] = (),
+        may_strand: bool = False,
+    ) -> None:
         """Retire nodes of the pool of a use in this instant: those of a speed, or the slowest.
 
         Jobs on retired nodes return to their places in the queue, without loss or restart; see
         ``GpuCluster.retire_nodes``. Nodes that are retired for inference end a standing job each. Its listener is
         notified that the job stopped. ``leaving``: numbers of jobs that the caller cancels in this instant.
+        ``may_strand``: whether jobs may wait without end afterwards.
 
         Raises ValueError, before it changes anything, for an unknown use, a number below 1 and more nodes than there
         are. Raises it also if a job other than those of inference could never start again.
@@ -313,7 +321,7 @@ class Datacenter:
                     "Retire fewer nodes"
                 )
         before = dict(pool.node_changes)
-        pool.retire_nodes(number, speed, {*leaving, *(job.number for job in self._inference_jobs)})
+        pool.retire_nodes(number, speed, {*leaving, *(job.number for job in self._inference_jobs)}, may_strand)
         changes = {each: count - before.get(each, 0) for each, count in pool.node_changes.items()}
         self._record_nodes(use, pool, changes)
 

@@ -6,6 +6,9 @@ grows 1 + sigma (n - 1) times as fast as in one of them alone.
 
 Diffusion closes a part of the gap to the best software that others can know: ``d ln(gap)/dt = -rate``. It needs no
 papers: products are imitated, people move, and software leaks.
+
+A lab that has ended receives nothing. What it has published stays known. Before its entry a lab receives, and nothing
+of it is known to others.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from simpy import Event
 
 from agents.params import DAYS_PER_YEAR
 from sim.clock import Clock
+from sim.software import LEVEL_TOLERANCE
 
 if TYPE_CHECKING:
     from sim.lab import Lab
@@ -41,10 +45,17 @@ class Commons:
     def __init__(self, clock: Clock, labs: Mapping[str, Lab]) -> None:
         self._clock = clock
         self._labs = labs
-        for name, lab in labs.items():
-            if any(other.settings.commons.publication_share > 0 for other in labs.values() if other is not lab):
-                lab.knowledge.on_counted = partial(self._on_counted, name)
-        if any(lab.settings.commons.diffusion_per_year > 0 for lab in labs.values()):
+        self._is_diffusing = False
+        """Whether the next step of diffusion is scheduled."""
+        self.apply_settings()
+
+    def apply_settings(self) -> None:
+        """Pass on research by the present parameters of the labs. What is under way arrives as it was sent."""
+        for name, lab in self._labs.items():
+            readers = [other for other in self._labs.values() if other is not lab]
+            is_read = any(other.settings.commons.publication_share > 0 for other in readers)
+            lab.knowledge.on_counted = partial(self._on_counted, name) if is_read else None
+        if not self._is_diffusing and any(lab.settings.commons.diffusion_per_year > 0 for lab in self._labs.values()):
             self._schedule_diffusion()
 
     def _on_counted(self, name: str, effective_papers: float) -> None:
@@ -52,7 +63,7 @@ class Commons:
         delay = self._labs[name].policy.publication_delay_days
         for other, lab in self._labs.items():
             params = lab.settings.commons
-            if other == name or params.publication_share == 0 or delay == math.inf:
+            if other == name or params.publication_share == 0 or delay == math.inf or lab.has_ended:
                 continue
             gained, days = params.publication_share * effective_papers, delay + params.lag_days
             if days > 0:
@@ -61,19 +72,23 @@ class Commons:
                 lab.receive_papers(name, gained)
 
     def _on_arrival(self, reader: str, author: str, effective_papers: float, _: Event) -> None:
-        self._labs[reader].receive_papers(author, effective_papers)
+        if not self._labs[reader].has_ended:
+            self._labs[reader].receive_papers(author, effective_papers)
 
     def _schedule_diffusion(self) -> None:
+        self._is_diffusing = True
         self._clock.after_in_background(DIFFUSION_STEP_DAYS, self._on_diffusion)
 
     def _on_diffusion(self, _: Event) -> None:
-        known = {name: self._software_to_know(lab) for name, lab in self._labs.items()}
+        known = {name: self._software_to_know(lab) for name, lab in self._labs.items() if lab.has_entered}
         for name, lab in self._labs.items():
             rate = lab.settings.commons.diffusion_per_year / DAYS_PER_YEAR
+            if rate == 0 or lab.has_ended:
+                continue
             of = lab.settings.commons.diffusion_of
             leader = max((other for other in known if other != name), key=lambda other: known[other][of], default="")
-            gap = known[leader][of] - known[name]["discovered"] if leader else 0.0
-            if rate > 0 and gap > 0:
+            gap = known[leader][of] - lab.knowledge.software.discovered if leader else 0.0
+            if gap > LEVEL_TOLERANCE:
                 lab.receive_software(leader, -math.expm1(-rate * DIFFUSION_STEP_DAYS) * gap)
         self._schedule_diffusion()
 

@@ -20,7 +20,11 @@ from sim.time_weighted import TimeWeighted
 
 
 class ImpossibleJobError(Exception):
-    """Report that a submitted job can never run on the cluster."""
+    """Report that a submitted job can never run on the cluster of a lab."""
+
+    def __init__(self, problem: str, lab: str = "") -> None:
+        super().__init__(problem)
+        self.lab = lab
 
 
 class ComputeAccount:
@@ -29,8 +33,9 @@ class ComputeAccount:
     Raises ScenarioError if the cluster cannot run the jobs of the scenario.
     """
 
-    def __init__(self, clock: Clock, streams: SupportsStreams, settings: LabSettings) -> None:
+    def __init__(self, clock: Clock, streams: SupportsStreams, settings: LabSettings, lab: str = "") -> None:
         self._clock = clock
+        self._lab = lab
         self._settings = settings
         self.datacenter = Datacenter(clock, settings.cluster, streams)
         self.gate = ComputeGate(self.datacenter)
@@ -75,7 +80,7 @@ class ComputeAccount:
         try:
             job = self.datacenter.submit(use, gpus, days / self.work_rate, owner=owner.number, watcher=listener)
         except ValueError as error:
-            raise ImpossibleJobError(str(error)) from None
+            raise ImpossibleJobError(str(error), self._lab) from None
         job.callbacks.append(on_done)  # SimPy calls it with the event, which is the job
         return job
 
@@ -87,7 +92,7 @@ class ComputeAccount:
         try:
             self.datacenter.submit_array(use, number, source, payload, owner=owner.number)  # type: ignore[arg-type]
         except ValueError as error:
-            raise ImpossibleJobError(str(error)) from None
+            raise ImpossibleJobError(str(error), self._lab) from None
 
     def withdraw(self, job: JobHandle) -> None:
         """Cancel a submitted job."""

@@ -240,11 +240,11 @@ class GpusDelivered(NamedTuple):
 
 
 class LabEnded(NamedTuple):
-    """One of several labs reached its goal. It does no more research; the others go on."""
+    """One of several labs ended. It does no more research; the others go on."""
 
     day: float
     ending: str
-    """Reason: doublings, researchers, limit reached, closed or merged."""
+    """Reason: doublings, researchers, limit reached, stalled, closed or merged."""
     sentence: str
     """The reason as a sentence."""
     lab: str = ""
@@ -256,7 +256,7 @@ class RunEnded(NamedTuple):
 
     day: float
     ending: str
-    """Reason: doublings, researchers, limit reached, horizon or stalled."""
+    """Reason: doublings, researchers, limit reached, horizon, stalled, or labs if each of several labs has ended."""
     sentence: str
     """The reason as a sentence."""
 
@@ -268,7 +268,7 @@ Ending = tuple[str, str]
 """Name and sentence of a reason to stop."""
 
 LIMIT_REACHED: Ending = ("limit reached", "Stopped with less than one doubling left below growth__limit_doublings.")
-ALL_LABS_ENDED: Ending = ("labs", "Stopped when every lab had reached its goal.")
+ALL_LABS_ENDED: Ending = ("labs", "Stopped when every lab had ended.")
 STALLED: Ending = ("stalled", "Stalled: nothing is under way and nothing more can happen.")
 
 

@@ -19,6 +19,7 @@ MAX_FAILURES_PER_DAY = 1000
 """Largest number of GPU failures per day that a World simulates."""
 MAX_RESEARCHERS = 1e15
 """Largest number of researchers of a run: floating point represents larger whole numbers inexactly."""
+_ADVICE_ON_SUPPLY = ", or lower supply__most_gpus, supply__most_speed or run__horizon_days"
 
 
 class Capacities(Protocol):
@@ -76,7 +77,7 @@ def check_population_size(
         raise ScenarioError(
             f"{name} = {most:g} would make {initial:,.15g} researchers of day 0 into {largest:.3g} "
             f"researchers; one run holds {limit:.7g} {kept}: set {name} to at most "
-            f"{max(0, int(math.log2(limit / start)))}"
+            f"{max(0, int(math.log2(limit / start)))}" + _ADVICE_ON_SUPPLY * scenario.supply.delivers
         )
 
 

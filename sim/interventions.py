@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from agents.trainer import Trainer
 from hardware.cluster.params import ClusterParams
 from hardware.cluster.placement import largest_gang
@@ -46,6 +49,8 @@ FIXED_AT_START = (
     "start__gpu_memory_gb",
     "start__gpu_flop_per_second",
     "start__weights_share",
+    "entry__day",
+    "entry__software_doublings",
 )
 """Parameters that a branch cannot change, because they determine how the world is built."""
 
@@ -70,6 +75,13 @@ def check_change(old: Scenario, new: Scenario, day: float, is_pooled: bool) -> N
         )
     if new.run.horizon_days < day:
         raise ScenarioError(f"run__horizon_days = {new.run.horizon_days:g} days lies before this moment, day {day:g}")
+
+
+def check_same_labs(before: Sequence[str], after: Sequence[str]) -> None:
+    """Refuse to add or remove a lab within a run. Raises ScenarioError."""
+    if max(len(before), len(after)) > 1 and set(before) != set(after):
+        there = ", ".join(before) or "one lab without a name"
+        raise ScenarioError(f"the labs {', '.join(after)} are not those of the run; allowed: {there}. Start a new run")
 
 
 def check_resumable(ending: RunEnded, new: Scenario, day: float, doublings: int, researchers: int) -> None:
@@ -129,6 +141,28 @@ def retire_nodes(datacenter: Datacenter, trainer: Trainer, use: str, number: int
         trainer.resume()
     else:
         datacenter.retire_nodes(use, number, speed)
+
+
+def release_nodes(datacenter: Datacenter) -> list[tuple[str, int, float]]:
+    """Retire all nodes, and return them as use, number and speed; jobs wait without end.
+
+    In a shared pool, inference has the slowest nodes. A last node with fewer GPUs than the others stays.
+    """
+    released = []
+    for use in (Use.INFERENCE, Use.EXPERIMENT, Use.TRAINING):
+        pool = datacenter.pool(use)
+        if pool is None:
+            continue
+        size, shared = datacenter.params.gpus_per_node, datacenter.params.partitioning == "priority"
+        left = datacenter.gpus_by_use()[use] // size if shared and use == Use.INFERENCE else math.inf
+        name = SHARED if shared and use != Use.INFERENCE else str(use)
+        for speed, nodes in sorted(pool.nodes_by_speed().items()):
+            number = int(min(nodes, left))
+            if number > 0:
+                datacenter.retire_nodes(name, number, speed, may_strand=True)
+                released.append((name, number, speed))
+                left -= number
+    return released
 
 
 def _shrinks(trainer: Trainer, largest: int) -> bool:

@@ -141,6 +141,10 @@ class LabKnowledge:
         effective = self.software.law.papers_between(self.software.effort, step)
         return effective / self.effective_papers(1.0)
 
+    def record_history(self) -> None:
+        """Record the present discovered software, which is published after the delay of the lab."""
+        self.history.record(self.software.discovered, float(self._clock.now))
+
     @property
     def is_complete(self) -> bool:
         """Whether software has reached its limit or its number of doublings, at which the run ends."""
@@ -187,8 +191,10 @@ class LabKnowledge:
                 event: events.LabEvent = events.PapersReceived(now, source, papers, self.software.discovered)
             else:
                 self.software.raise_to(before + gained)
+                if self.software.discovered == before:
+                    continue
                 event = events.SoftwareReceived(now, source, gained, self.software.discovered)
-            self.history.record(self.software.discovered, now)
+            self.record_history()
             self._ledger.append(event)
             if self._is_step_reached(before):
                 return
@@ -197,6 +203,11 @@ class LabKnowledge:
         """Return whether software has reached its next step since it was ``before`` [doublings]."""
         level = self.software.discovered + LEVEL_TOLERANCE
         return level >= self.doublings + 1 or before + LEVEL_TOLERANCE < self._next_generation_at() <= level
+
+    def drop_all(self) -> None:
+        """Drop the papers of this lab and what it received, as far as they are not counted yet."""
+        self.received.clear()
+        self.drop_publications()
 
     def drop_publications(self) -> None:
         """Drop the papers that are not counted yet; their authors go on."""
@@ -210,7 +221,7 @@ class LabKnowledge:
         effective = self.effective_papers(weight * batch.papers)
         self.papers += batch.papers
         self.software.add(effective)
-        self.history.record(self.software.discovered, float(self._clock.now))
+        self.record_history()
         if self.on_counted is not None:
             self.on_counted(effective)
         self._ledger.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -32,14 +33,28 @@ from sim.background import BackgroundJobs
 from sim.clock import Clock
 from sim.compute_account import ComputeAccount
 from sim.deployments import Deployments
-from sim.feasibility import check_number_of_humans, check_population_size, check_start, check_tasks_can_be_done
+from sim.feasibility import (
+    check_failure_rate,
+    check_number_of_humans,
+    check_population_size,
+    check_start,
+    check_tasks_can_be_done,
+)
 from sim.growth import Law
 from sim.inference_capacity import InferenceCapacity
-from sim.interventions import add_nodes, cancel_training, change_cluster, check_change, retire_nodes
+from sim.interventions import (
+    add_nodes,
+    cancel_training,
+    change_cluster,
+    check_change,
+    release_nodes,
+    retire_nodes,
+)
 from sim.kernel_calibration import MeasuredKernels
 from sim.knowledge import LabKnowledge
 from sim.lab_factory import POLICIES, LabFactory
 from sim.lab_measurements import LabMeter
+from sim.lab_params import EntryParams
 from sim.lab_settings import LabSettings
 from sim.random_streams import LabStreams, RandomStreams
 from sim.scenario.model import Scenario, ScenarioError, TeamSize
@@ -98,7 +113,7 @@ class Lab:
         """Whether the lab has ended, while other labs of the run go on."""
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
-        self.compute = ComputeAccount(run.clock, streams, self.settings)
+        self.compute = ComputeAccount(run.clock, streams, self.settings, name)
         self.policy = (make.policy or POLICIES[scenario.policy.name])(PolicyPorts(self.compute, self.settings))
         self.knowledge = LabKnowledge(
             name,
@@ -111,8 +126,7 @@ class Lab:
             self._ledger,
             self._next_generation_at,
         )
-        self.knowledge.software.begin_at(scenario.entry.software_doublings)
-        self._set_publication_delay()
+        self._begin_software(scenario.entry)
         self.workforce = Workforce(
             run.model,
             name,
@@ -165,6 +179,13 @@ class Lab:
         self._schedule_review()
         self._schedule_entry()
 
+    def _begin_software(self, entry: EntryParams) -> None:
+        """Begin with the software of the entry, which is discovered on the day of the entry."""
+        self.knowledge.software.begin_at(entry.software_doublings)
+        self._set_publication_delay()
+        if entry.day == 0:
+            self.knowledge.record_history()
+
     def _create_meter(self) -> LabMeter:
         load = self.background.load if self.background is not None else None
         return LabMeter(self.settings, self.compute, self.workforce, self.knowledge, self.training, self.hosting, load)
@@ -176,6 +197,10 @@ class Lab:
         check_number_of_humans(scenario, human_without_cohort(self.make.human, self.make.human_cohort))
         inference = inference_gpus(scenario.cluster)
         growth = (inference if scenario.policy.name == "fixed" else scenario.cluster.gpus) / max(1, inference)
+        days = scenario.run.horizon_days
+        delivered = scenario.supply.largest_number(scenario.cluster.gpus, days) / scenario.cluster.gpus
+        check_failure_rate(scenario, math.ceil((scenario.cluster.gpus - inference) * delivered))
+        growth *= delivered * scenario.supply.largest_speed(days)
         largest = self.calibration.largest_work_rate(scenario.kernels.attention_share) * growth
         own_class = class_without_cohort(self.make.researcher, self.make.cohort)
         check_population_size(scenario, largest, own_class=own_class)
@@ -236,6 +261,9 @@ class Lab:
             self._clock.after(self.settings.entry.day, self._on_entry)
 
     def _on_entry(self, _: ClockEvent) -> None:
+        if self.has_ended:
+            return
+        self.knowledge.record_history()
         self._capacity_changed, self._hiring_due = True, self.settings.humans.initial > 0
         self._clock.request_settlement()
 
@@ -269,7 +297,9 @@ class Lab:
         return "reviews" if self._reviewed else "capacity"
 
     def count_publications(self) -> None:
-        """Count papers up to the next step of software, first those of other labs."""
+        """Count papers up to the next step of software, first those of other labs; a lab that has ended counts none."""
+        if self.has_ended:
+            self.knowledge.drop_all()
         if self.knowledge.received:
             self.knowledge.count_received()
             self.workforce.schedule_pooled_work()
@@ -279,8 +309,14 @@ class Lab:
                 self.workforce.schedule_pooled_work()  # papers of humans bring the next step of software closer
 
     def update_software(self) -> None:
-        """Record doublings, put new software and kernels into use, and start training runs that are due."""
+        """Record doublings, put new software and kernels into use, and start training runs that are due.
+
+        A lab that has ended puts nothing into use. Training runs begin after the entry of the lab.
+        """
         self._reviewed = False
+        if self.has_ended:
+            self.deployments.inbox.clear()
+            self._tasks_due = False
         self.knowledge.record_doublings()
         if self._tasks_due:
             self._tasks_due, self._capacity_changed = False, True
@@ -291,7 +327,7 @@ class Lab:
                 self._capacity_changed = self._deployed = True
                 self.deployments.put_into_use()
                 self._update_automation()
-            if not self.has_ended:
+            if self.has_entered and not self.has_ended:
                 self.training.start_due_generations()
             if not inbox:
                 return
@@ -306,6 +342,8 @@ class Lab:
 
         The division is compared after a deployment and after a review.
         """
+        if self.has_ended:
+            self._review_due = self._deployed = False
         if self._review_due:
             self._review_due, self._reviewed = False, True
             self.policy.review(self.meter.measure(self.now))
@@ -384,11 +422,14 @@ class Lab:
         self._end(ending, sentence)
 
     def stop(self, ending: str, sentence: str) -> None:
-        """End the research of the lab, while other labs go on: no paper and no training run is begun any more."""
+        """End the research of the lab, while other labs go on.
+
+        Its jobs go on to their ends, and have no effect. It publishes, receives, deploys and orders nothing more.
+        """
         self.has_ended = True
         self._ledger.append(events.LabEnded(self.now, ending, sentence))
         self._capacity_changed = True
-        self.line.set_size(0)
+        self.line.close()
         self._clock.request_settlement()
 
     def _start_background(self) -> BackgroundJobs | None:
@@ -408,8 +449,9 @@ class Lab:
         Raises ScenarioError if a job of a use that loses GPUs could never start, or if the delay of publications is not
         allowed.
         """
-        self._set_publication_delay()
-        self._apply_gpu_split()
+        if not self.has_ended:
+            self._set_publication_delay()
+            self._apply_gpu_split()
 
     def _set_publication_delay(self) -> None:
         try:
@@ -432,8 +474,9 @@ class Lab:
             self._clock.after_in_background(self.policy.review_days, self._on_review_due)
 
     def _on_review_due(self, _: ClockEvent) -> None:
-        self._review_due = True
-        self._clock.request_settlement()
+        if not self.has_ended:
+            self._review_due = True
+            self._clock.request_settlement()
 
     def _present_split(self) -> GpuSplit:
         params = self.compute.datacenter.params
@@ -474,6 +517,13 @@ class Lab:
         """
         retire_nodes(self.compute.datacenter, self.training, use, check_node_count(number), speed)
 
+    def release_nodes(self) -> list[tuple[str, int, float]]:
+        """Retire all nodes of a lab that ends, and return them as use, number and speed.
+
+        Its jobs wait without end. A last node with fewer GPUs than the others stays.
+        """
+        return release_nodes(self.compute.datacenter)
+
     # --- Change of the scenario --------------------------------------------------------------------------
 
     def prepare_change(self, scenario: Scenario) -> None:
@@ -482,6 +532,8 @@ class Lab:
         Raises ScenarioError.
         """
         check_change(self.settings.scenario, scenario, self.now, self.workforce.pool is not None)
+        if self.has_ended:
+            return
         check_number_of_humans(scenario, self.humans.without_cohort)
         inference = self.compute.datacenter.inference_work_under(scenario.cluster)
         if scenario.policy.name != "fixed":
@@ -498,6 +550,8 @@ class Lab:
         """
         old = self.settings.scenario
         self.settings.change_scenario(new)
+        if self.has_ended:
+            return
         self.compute.update_work_rate()
         self.knowledge.apply_settings()
         if new.growth != old.growth:

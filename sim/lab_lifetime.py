@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from simpy import Event
 
+from hardware.datacenter import SHARED
+from hardware.uses import Use
 from sim.clock import Clock
 from sim.growth import FrozenLaw
-from sim.lab_params import ClosesParams, MergesParams, StaysParams
+from sim.lab_params import ClosesParams, ExitParams, MergesParams, StaysParams
 from sim.scenario.messages import ScenarioError, did_you_mean
 
 if TYPE_CHECKING:
@@ -63,6 +66,9 @@ def _why_impossible(name: str, scenario: Scenario, labs: Mapping[str, Scenario])
 class Exits:
     """Close and merge labs when their conditions hold.
 
+    A lab is reviewed on its first possible day, and then every `REVIEW_DAYS`. It leaves at the end of the instant, when
+    all its papers are counted.
+
     Arguments
     ---------
     clock
@@ -74,34 +80,86 @@ class Exits:
     def __init__(self, clock: Clock, labs: Mapping[str, Lab]) -> None:
         self._clock = clock
         self._labs = labs
-        days = [params.day for lab in labs.values() if not isinstance(params := lab.settings.exit, StaysParams)]
-        if days:
-            clock.after_in_background(min(days), self._on_review)
+        self._scheduled: dict[str, Event] = {}
+        """Timer of the next review of each lab that can leave."""
+        self._params: dict[str, ExitParams] = {}
+        """Parameters by which the reviews of each lab are scheduled."""
+        self._due: list[str] = []
+        """Labs that are reviewed in this instant."""
+        self._heirs: dict[str, str] = {}
+        """Lab into which each lab has merged."""
+        self.apply_settings()
 
-    def _on_review(self, _: Event) -> None:
+    def apply_settings(self) -> None:
+        """Schedule reviews by the present parameters of the labs."""
         for name, lab in self._labs.items():
             params = lab.settings.exit
-            if isinstance(params, StaysParams) or lab.has_ended or not self._is_due(name, params):
+            if params == self._params.get(name):
                 continue
-            if isinstance(params, MergesParams):
-                self._merge(lab, self._labs[params.into])
-                lab.end("merged", f"Merged into {params.into} on day {lab.now:,.6g}.")
+            self._params[name] = params
+            self._scheduled.pop(name, None)
+            if not isinstance(params, StaysParams) and not lab.has_ended:
+                self._schedule_review(name, max(0.0, params.day - lab.now))
+
+    def heir(self, name: str) -> Lab | None:
+        """Return the lab that has the GPUs of a lab now: the lab itself, or that into which it has merged.
+
+        None if the lab has ended without a merger.
+        """
+        while name in self._heirs:
+            name = self._heirs[name]
+        lab = self._labs[name]
+        return None if lab.has_ended else lab
+
+    def settle(self) -> bool:
+        """Let the labs leave that are due in this instant; return whether there is something to settle again."""
+        while self._due and not self._clock.halted:
+            name = self._due[0]
+            lab, params = self._labs[name], self._labs[name].settings.exit
+            if isinstance(params, StaysParams) or lab.has_ended:
+                self._due.pop(0)
+            elif not self._is_due(name, params):
+                self._due.pop(0)
+                self._schedule_review(name, REVIEW_DAYS)
             else:
-                lab.end("closed", f"Closed on day {lab.now:,.6g}.")
-        if any(not isinstance(lab.settings.exit, StaysParams) and not lab.has_ended for lab in self._labs.values()):
-            self._clock.after_in_background(REVIEW_DAYS, self._on_review)
+                if not lab.workforce.publish_pooled_work():  # else it leaves when that is counted
+                    self._due.pop(0)
+                    self._leave(name, params)
+                return True
+        return False
+
+    def _schedule_review(self, name: str, days: float) -> None:
+        self._scheduled[name] = self._clock.after_in_background(days, partial(self._on_review, name))
+
+    def _on_review(self, name: str, timer: Event) -> None:
+        if timer is self._scheduled.get(name):
+            self._due.append(name)
+            self._clock.request_settlement()
 
     def _is_due(self, name: str, params: ClosesParams | MergesParams) -> bool:
-        deployed = {other: lab.knowledge.software.deployed for other, lab in self._labs.items()}
-        gap = max(deployed.values()) - deployed[name]
-        return self._clock.now >= params.day - _TOLERANCE and gap >= params.behind_doublings - _TOLERANCE
+        if isinstance(params, MergesParams) and self.heir(params.into) in (None, self._labs[name]):
+            return False
+        others = [lab for lab in self._labs.values() if lab is not self._labs[name] and lab.has_entered]
+        own = self._labs[name].knowledge.software.deployed
+        gap = max((lab.knowledge.software.deployed for lab in others), default=own) - own
+        is_behind = params.behind_doublings == 0 or gap >= params.behind_doublings - _TOLERANCE
+        return is_behind and self._clock.now >= params.day - _TOLERANCE
 
-    @staticmethod
-    def _merge(lab: Lab, into: Lab) -> None:
-        """Give the nodes of a lab to another one, and its software if that is better."""
-        for use, pool in lab.compute.datacenter.pools.items():
-            for speed, nodes in pool.nodes_by_speed().items():
-                into.add_nodes(use, nodes, speed)
+    def _leave(self, name: str, params: ClosesParams | MergesParams) -> None:
+        lab = self._labs[name]
+        if not isinstance(params, MergesParams):
+            lab.end("closed", f"Closed on day {lab.now:,.6g}.")
+            return
+        into = self.heir(params.into)
+        assert into is not None, "the lab is due"
+        self._heirs[name] = into.name
+        lab.end("merged", f"Merged into {into.name} on day {lab.now:,.6g}.")
+        by_speed: dict[float, dict[str, int]] = {}
+        for use, number, speed in lab.release_nodes():
+            into.add_nodes(use, number, speed)
+            by_speed.setdefault(speed, {})[str(Use.EXPERIMENT) if use == SHARED else use] = number
+        for speed, nodes in by_speed.items():
+            into.record_delivery(nodes, speed)
         gap = lab.knowledge.software.discovered - into.knowledge.software.discovered
         if gap > 0:
-            into.receive_software(lab.name, gap)
+            into.receive_software(name, gap)

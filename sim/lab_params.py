@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Final, Literal
 
 from annotated_types import Interval
 from pydantic import BaseModel
+
+from agents.params import DAYS_PER_YEAR
 
 PUBLICATION_STEP: Final = 0.02
 """Longest step of software between two publications of pooled work that other labs read [doublings]."""
@@ -33,7 +36,7 @@ class CommonsParams(
 class SupplyParams(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """Parameters of the GPUs that a lab receives after day 0."""
+    """Parameters of the GPUs that a lab receives after day 0. Without growth it orders none, and reads no other."""
 
     growth_per_year: Annotated[float, Interval(ge=1, le=1000), "times per year"] = 1.0
     """Factor by which the GPUs of the lab grow in 365 days, by orders in proportion to its shares of uses. Source: 1 is
@@ -47,6 +50,9 @@ class SupplyParams(
     """Number of GPUs beyond which the lab orders none. Source: our choice, the largest cluster that asara simulates."""
     speed_growth_per_year: Annotated[float, Interval(ge=1, le=1000), "times per year"] = 1.0
     """Factor by which the speed of new nodes grows in 365 days without research by AIs. Source: our choice, 1."""
+    most_speed: Annotated[float, Interval(ge=1, le=1e9), "times"] = 1e6
+    """Speed of new nodes, relative to those of day 0, beyond which they get no faster. Source: our choice; it keeps an
+    explosion of hardware within the numbers that asara can simulate."""
     success_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
     """Share of the orders of the lab that goes to a pot. All labs with a share divide it by their deployed software,
     which stands for revenue. Source: our choice, 0; the tabletop exercise of the Good Ancestors Project takes 0.4."""
@@ -62,6 +68,25 @@ class SupplyParams(
     def delivers(self) -> bool:
         """Whether the lab orders GPUs."""
         return self.growth_per_year > 1
+
+    def largest_number(self, gpus: int, days: float) -> float:
+        """Return the largest number of GPUs to which ``gpus`` can grow in a time by orders [days]."""
+        if not self.delivers:
+            return float(gpus)
+        most = max(float(self.most_gpus), float(gpus))
+        if self.success_share > 0:
+            return most
+        log2_gpus = math.log2(gpus) + math.log2(self.growth_per_year) * days / DAYS_PER_YEAR
+        return float(2.0 ** min(math.log2(most), log2_gpus))
+
+    def largest_speed(self, days: float) -> float:
+        """Return the largest speed of new nodes in a time [days], relative to those of day 0."""
+        if not self.delivers:
+            return 1.0
+        if self.automated_share > 0:
+            return self.most_speed
+        log2_speed = math.log2(self.speed_growth_per_year) * days / DAYS_PER_YEAR
+        return float(2.0 ** min(math.log2(self.most_speed), log2_speed))
 
 
 class EntryParams(
@@ -108,7 +133,9 @@ class MergesParams(
     day: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
     behind_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
     into: Annotated[str, "name of a lab"] = ""
-    """Lab that receives the GPUs and the better software of both. Humans do not change the lab. Source: our choice."""
+    """Lab that receives the GPUs, those on order included, and the better software of both. If it has merged itself,
+    that lab does; if it has ended in another way, no merger takes place. Humans and work under way do not change the
+    lab. Source: our choice."""
 
 
 ExitParams = StaysParams | ClosesParams | MergesParams

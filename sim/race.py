@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.events import GpusDelivered, PaperPublished, PapersReceived, SoftwareReceived
+from sim.events import GpusDelivered, LabEnded, PaperPublished, PapersReceived, SoftwareReceived
 from sim.lab_factory import LabFactory
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
@@ -129,20 +129,23 @@ def day_of_level(result: RunResult, level: float) -> float:
 
 
 def gpus_over_time(result: RunResult) -> Floats:
-    """Return the GPUs of a lab at each frame, delivered ones included; 0 after the end of the lab."""
-    size, found = result.scenario.cluster.gpus_per_node, np.full(len(result.series["day"]), 0.0)
-    days = np.array(result.series["day"])
-    found += result.scenario.cluster.gpus
+    """Return the GPUs of a lab at each frame, delivered ones included; 0 after it has closed or merged."""
+    size, days = result.scenario.cluster.gpus_per_node, np.array(result.series["day"])
+    found = np.full(len(days), float(result.scenario.cluster.gpus))
     for event in result.events:
         if isinstance(event, GpusDelivered):
             found[days >= event.day] += (event.inference + event.experiment + event.training) * size
+        if isinstance(event, LabEnded) and event.ending in ("closed", "merged"):
+            found[days >= event.day] = 0.0
     return found
 
 
 def shares(values: dict[str, Floats]) -> dict[str, Floats]:
-    """Return the share of each name in the sum of all, at each time."""
-    total = sum(values.values())
-    return {name: each / total for name, each in values.items()}
+    """Return the share of each name in the sum of all, at each time; ``nan`` if the sum is 0."""
+    total = np.sum(list(values.values()), axis=0)
+    return {
+        name: np.divide(each, total, out=np.full(total.shape, np.nan), where=total > 0) for name, each in values.items()
+    }
 
 
 def concentration(parts: ArrayLike) -> Floats:

@@ -26,7 +26,7 @@ class Doubling(NamedTuple):
     day: float
     """Day on which it was completed."""
     duration_days: float
-    """Time since the doubling before, or since day 0 [days]."""
+    """Time since the doubling before, or since the lab began its research [days]."""
     papers: float
     """Papers published in that time."""
     researchers: int
@@ -36,20 +36,20 @@ class Doubling(NamedTuple):
 def doublings(world: World, lab: str = "") -> list[Doubling]:
     """Return the completed doublings of a run so far, in order."""
     found: list[Doubling] = []
-    before, papers_before = 0.0, 0.0
+    before, papers_before = world.labs[lab].settings.entry.day, 0.0
     for event in world.ledger:
         if isinstance(event, SoftwareDoubled) and event.lab == lab:
-            found.append(
-                Doubling(event.n, event.day, event.day - before, event.papers - papers_before, event.researchers)
-            )
-            before, papers_before = event.day, event.papers
+            days = max(0.0, event.day - before)  # software can double before the lab enters
+            found.append(Doubling(event.n, event.day, days, event.papers - papers_before, event.researchers))
+            before, papers_before = max(before, event.day), event.papers
     return found
 
 
 def pace(world: World, lab: str = "") -> Pace:
     """Return the pace of a run so far, over the last part of its doublings."""
     done, growth = doublings(world, lab), world.labs[lab].settings.growth
-    open_days = world.now - (done[-1].day if done else 0.0)
+    entry = world.labs[lab].settings.entry.day
+    open_days = max(0.0, world.now - max(entry, done[-1].day if done else 0.0))
     return pace_of(
         [d.duration_days for d in done],
         [d.papers for d in done],

@@ -5,7 +5,7 @@ Agents and jobs only hand in what they did: papers, deployments, changes of the 
 processed next, and another settlement follows.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from sim.lab import Lab
@@ -33,7 +33,7 @@ REPEATED_STAGES: Final = (
 """
 
 FINAL_STAGES: Final = (Stage("endings", Lab.check_endings),)
-"""Stages that follow once: the run ends if a goal is reached."""
+"""Stages that follow when every inbox is empty: a lab ends if a goal is reached."""
 
 MAX_ROUNDS: Final = 100_000
 """Largest number of rounds in one instant; each round counts papers up to one step of software."""
@@ -44,19 +44,25 @@ class SettlementError(RuntimeError):
 
 
 def settle(labs: Collection[Lab]) -> None:
-    """Run each stage for all labs. Raises SettlementError if the inboxes do not become empty."""
+    """Run each stage for all labs, until nothing is left. Raises SettlementError if the inboxes do not become empty."""
     for _ in range(MAX_ROUNDS):
-        for _, run in REPEATED_STAGES:
-            for lab in labs:
-                run(lab)
-        if not [lab for lab in labs if lab.is_unsettled]:
-            break
-    else:
-        inbox = next(lab.full_inbox for lab in labs if lab.is_unsettled)
-        raise SettlementError(
-            f"The inbox of {inbox} is not empty after {MAX_ROUNDS:,} rounds in one instant; allowed: an empty one. "
-            "Let the agent that hands in wait for some time in between."
-        )
-    for _, run in FINAL_STAGES:
+        _run_stages(REPEATED_STAGES, labs)
+        if _is_settled(labs):
+            _run_stages(FINAL_STAGES, labs)
+            if _is_settled(labs):  # a lab that ends while others go on still deactivates its researchers
+                return
+    inbox = next(lab.full_inbox for lab in labs if lab.is_unsettled)
+    raise SettlementError(
+        f"The inbox of {inbox} is not empty after {MAX_ROUNDS:,} rounds in one instant; allowed: an empty one. "
+        "Let the agent that hands in wait for some time in between."
+    )
+
+
+def _run_stages(stages: Sequence[Stage], labs: Collection[Lab]) -> None:
+    for _, run in stages:
         for lab in labs:
             run(lab)
+
+
+def _is_settled(labs: Collection[Lab]) -> bool:
+    return not any(lab.is_unsettled for lab in labs)

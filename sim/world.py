@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -15,7 +14,7 @@ from sim import events, reporters
 from sim.clock import Clock
 from sim.commons import Commons
 from sim.compute_account import ImpossibleJobError
-from sim.interventions import check_resumable
+from sim.interventions import check_resumable, check_same_labs
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab, RunParts
 from sim.lab_factory import LabFactory
@@ -92,10 +91,10 @@ class World(mesa.Model):
         """Labs by name; the only lab has an empty name."""
         self.commons = Commons(self.clock, self.labs) if len(self.labs) > 1 else None
         """What labs gain from each other; None with one lab."""
-        self.supply = Supply(self.clock, self.labs)
-        """Orders and deliveries of GPUs."""
         self.exits = Exits(self.clock, self.labs)
         """Labs that close or merge."""
+        self.supply = Supply(self.clock, self.labs, self.exits.heir)
+        """Orders and deliveries of GPUs."""
         self.regulator: None = None
         """Authority that can limit the use of GPUs. Not simulated yet."""
         self.clock.on_instant_end = self._settle
@@ -141,8 +140,8 @@ class World(mesa.Model):
         self._check_open()
         if self.ending is not None:
             return
-        with self._end_if_job_is_impossible():
-            self.clock.advance(self._frame_end(self.steps))
+        end = self._frame_end(self.steps)
+        self._advance(partial(self.clock.advance, end))
         if self.ending is None and self.clock.idle:
             self.clock.return_to_last_event()
             self._end(*events.STALLED)
@@ -159,8 +158,7 @@ class World(mesa.Model):
         self._check_open()
         frame, done = self.steps, most
         if self.ending is None:
-            with self._end_if_job_is_impossible():
-                done = self.clock.advance_events(self._frame_end(frame + 1), most)
+            done = self._advance(partial(self.clock.advance_events, self._frame_end(frame + 1), most)) or 0
             if self.ending is not None:
                 self.steps += 1
                 self._collect()
@@ -184,7 +182,8 @@ class World(mesa.Model):
         """Return a copy of this world that continues with the same random numbers and other parameters, by flat name.
 
         A run that stopped at its horizon, or at its number of doublings or researchers, continues if the branch raises
-        that limit. Raises ScenarioError for a change that is not allowed, that needs a new run, or that comes too late.
+        that limit. A lab that has ended while others go on stays so. Raises ScenarioError for a change that is not
+        allowed, that needs a new run, or that comes too late.
         """
         copy = World.restore(self.snapshot())
         copy._apply_scenario(copy.scenario.replace(**changes))
@@ -232,7 +231,9 @@ class World(mesa.Model):
         """Apply other parameters from now on. Raises ScenarioError for a parameter that can no longer change."""
         if scenario == self.scenario:
             return
+        check_same_labs(self.scenario.labs, scenario.labs)
         changed = {name: scenario.lab_scenario(name) if name else scenario for name in self.labs}
+        check_lifetimes(changed)
         for name, lab in self.labs.items():
             lab.prepare_change(changed[name])
         self._settle()
@@ -243,40 +244,53 @@ class World(mesa.Model):
         self.scenario = scenario
         for name, lab in self.labs.items():
             lab.change_scenario(changed[name])
+        if self.commons is not None:
+            self.commons.apply_settings()
+        self.exits.apply_settings()
+        self.supply.apply_settings()
         self._settle()
 
     def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:
         """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
-        lab = self.lab
-        check_resumable(ending, scenario, self.now, lab.knowledge.doublings, lab.workforce.active_researchers)
+        going = [lab for lab in self.labs.values() if not lab.has_ended] or list(self.labs.values())
+        doublings = min(lab.knowledge.doublings for lab in going)
+        researchers = min(lab.workforce.active_researchers for lab in going)
+        check_resumable(ending, scenario, self.now, doublings, researchers)
         self.ledger.remove(ending)
         self.ending, self.clock.halted, self.running = None, False, True
 
     def _settle(self) -> None:
         settle(self.labs.values())
+        while self.exits.settle():
+            settle(self.labs.values())
+        if len(self.labs) > 1 and all(lab.has_ended for lab in self.labs.values()):
+            self._end(*events.ALL_LABS_ENDED)
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin
         return min(start + (steps - steps_before) * self.scenario.run.sample_days, self.scenario.run.horizon_days)
 
-    @contextmanager
-    def _end_if_job_is_impossible(self) -> Iterator[None]:
-        try:
-            yield
-        except ImpossibleJobError as error:
-            self._end("stalled", f"Stalled: {error}.")
+    def _advance(self, advance: Callable[[], int | None]) -> int | None:
+        """Advance the clock; a lab that submits a job that can never run ends as stalled, and the others go on."""
+        has_lab_stalled = False
+        while True:
+            try:
+                if has_lab_stalled:
+                    self.clock.settle_if_due()
+                return advance()
+            except ImpossibleJobError as error:
+                self._on_lab_end(error.lab, "stalled", f"Stalled: {error}.")
+                has_lab_stalled = True
 
     def _collect(self) -> None:
         self.datacollector.collect(self)  # type: ignore[no-untyped-call]
 
     def _on_lab_end(self, name: str, ending: str, sentence: str) -> None:
-        """End the run with its only lab, or one of several labs; the run then ends with the last of them."""
+        """End the run with its only lab, or one of several labs; the run ends with the instant of the last of them."""
         if len(self.labs) == 1:
             self._end(ending, sentence)
-            return
-        self.labs[name].stop(ending, sentence)
-        if all(lab.has_ended for lab in self.labs.values()):
-            self._end(*events.ALL_LABS_ENDED)
+        else:
+            self.labs[name].stop(ending, sentence)
 
     def _end(self, ending: str, sentence: str) -> None:
         if self.ending is None:

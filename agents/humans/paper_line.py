@@ -98,6 +98,7 @@ class PaperLine:
         """Drafts that wait for a human, by the group of humans that may do their task, each group as a heap."""
         self.drafts_waiting = 0
         """Number of papers that wait for a human."""
+        self._is_closed = False
         self._arrivals = 0
         self._idle: dict[int, dict[Worker, None]] = {}
         self._cohort: HumanPool | None = None
@@ -145,6 +146,11 @@ class PaperLine:
         """Keep this number of drafts in progress from now on. Further ones are finished and not replaced."""
         self.size = drafts
         self._begin_drafts()
+
+    def close(self) -> None:
+        """Begin no draft from now on, and drop each draft after its present task or experiment."""
+        self._is_closed = True
+        self.set_size(0)
 
     def set_ais(self, ais: float, most_per_task: float) -> None:
         """Set the number of AIs, and how many work on one task. Without AIs, humans do their tasks."""
@@ -265,6 +271,9 @@ class PaperLine:
 
     def _continue(self, draft: Draft) -> None:
         """Go on with a draft after a task: experiment, next task or publication."""
+        if self._is_closed:
+            self.drafts -= draft.papers
+            return
         if not draft.is_past_experiment and draft.kind >= self._tasks_before_experiment():
             draft.is_past_experiment = True
             if self._submit_experiment(draft):

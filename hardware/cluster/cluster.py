@@ -316,13 +316,15 @@ class GpuCluster(ClusterState):
         self._set_capacity()
         self.update_settlement()
 
-    def retire_nodes(self, number: int, speed: float | None = None, leaving: Collection[int] = ()) -> None:
+    def retire_nodes(
+        self, number: int, speed: float | None = None, leaving: Collection[int] = (), may_strand: bool = False
+    ) -> None:
         """Retire nodes of one speed, or of the slowest ones, in this instant.
 
         Free nodes are retired first, and those with the highest numbers first. Jobs on retired nodes return to their
         places in the queue, without loss or restart; no other job moves. With flat placement, which has no nodes, the
         jobs that would be preempted first return until enough GPUs are free. ``leaving``: numbers of jobs that the
-        caller cancels in this instant.
+        caller cancels in this instant. ``may_strand``: whether jobs may wait without end afterwards.
 
         Raises ValueError, before it changes anything, if there are fewer nodes, or if another job could never start
         again. A smaller last node cannot be retired.
@@ -343,8 +345,9 @@ class GpuCluster(ClusterState):
             changes[each] = changes.get(each, 0) - here
             number -= here
         gpus = capacity_after(self.params, self._changes.initial_gpus, changes)
-        check_jobs_fit((job for job in self.jobs() if job.number not in leaving), self.params, gpus)
-        check_arrays_fit(self.pending_arrays, gpus)
+        if not may_strand:
+            check_jobs_fit((job for job in self.jobs() if job.number not in leaving), self.params, gpus)
+            check_arrays_fit(self.pending_arrays, gpus)
         self._changes.nodes = changes
         self._set_capacity()
         self.update_settlement()

@@ -7,7 +7,7 @@ This module needs the package *hypothesis*.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,21 @@ from agents.phases import Phase
 from hardware.kernels.speedup_curve import digest_of, find_measurements, measured_workloads, read_measurements
 from hardware.uses import Use
 from sim.background import NO_BACKGROUND
-from sim.events import Deployed, KernelsDeployed, PaperPublished, ResearchAutomated, RunEnded, TaskAutomated
+from sim.events import (
+    ActiveResearchersChanged,
+    AssistantsChanged,
+    Deployed,
+    KernelsDeployed,
+    LabEnded,
+    LabEvent,
+    PaperPublished,
+    PapersReceived,
+    ResearchAutomated,
+    RunEnded,
+    SoftwareReceived,
+    TaskAutomated,
+)
+from sim.lab import Lab
 from sim.reporters import uses_of
 from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
 from sim.software import SUM_TOLERANCE
@@ -113,6 +127,7 @@ _TEXTS = {
     "kernels__measurements": lambda: [UNCALIBRATED, MeasuredKernelParams().measurements],
     "kernels__workload": lambda: workloads_of(MeasuredKernelParams().measurements),
     "cluster__background": lambda: [NO_BACKGROUND],
+    "exit__into": lambda: [""],
 }
 """Values of the text parameters that are allowed with the defaults of the others."""
 
@@ -256,34 +271,52 @@ def _run_and_resume(world: World) -> None:
 
 
 def check_invariants(world: World) -> None:
-    """Assert the properties that every run has at every moment.
+    """Assert the properties that every run has at every moment, for each of its labs.
 
     Raises AssertionError with the first property that is violated.
     """
-    _check_software(world)
-    _check_gpus(world)
-    _check_population(world)
-    _check_kernels(world)
-    _check_humans(world)
+    _check_ledger(world)
+    for name, lab in world.labs.items():
+        own = [event for event in world.ledger if not isinstance(event, RunEnded) and event.lab == name]
+        _check_end(own)
+        _check_software(lab, own)
+        _check_gpus(lab)
+        _check_population(lab)
+        _check_kernels(lab, own)
+        _check_humans(lab, own)
 
 
-def _check_kernels(world: World) -> None:
-    curve, engineer = world.lab.calibration.curve, world.lab.kernels
+def _check_ledger(world: World) -> None:
+    assert not any(isinstance(event, RunEnded) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
+    days = [event.day for event in world.ledger]
+    assert days == sorted(days), "the ledger is out of order"
+
+
+def _check_end(events: Sequence[LabEvent]) -> None:
+    """Assert that a lab that has ended does nothing more, except that its AIs stop in the same instant."""
+    ends = [place for place, event in enumerate(events) if isinstance(event, LabEnded)]
+    assert len(ends) <= 1, "a lab ended twice"
+    for event in events[ends[0] + 1 :] if ends else ():
+        is_stop = isinstance(event, ActiveResearchersChanged | AssistantsChanged) and event[1] == 0
+        assert is_stop and event.day == events[ends[0]].day, f"after the end of its lab: {event}"
+
+
+def _check_kernels(lab: Lab, events: Sequence[LabEvent]) -> None:
+    curve, engineer = lab.calibration.curve, lab.kernels
     largest = curve.largest if curve is not None else 1.0
-    deployed = [event for event in world.ledger if isinstance(event, KernelsDeployed)]
+    deployed = [event for event in events if isinstance(event, KernelsDeployed)]
     speedups = [1.0, *(event.speedup for event in deployed)]
     assert speedups == sorted(speedups), "kernels got slower"
     assert speedups[-1] == engineer.speedup <= largest, f"faster than the measured {largest}"
     tried = [*(event.candidates for event in deployed), engineer.candidates]
     assert tried == sorted(tried), "the number of candidates fell"
     assert tried[-1] <= (curve.tried if curve is not None else 0) * (1 + 1e-9), "more candidates than were measured"
-    assert 1 <= world.lab.compute.work_rate <= engineer.speedup * (1 + 1e-12), world.lab.compute.work_rate
+    assert 1 <= lab.compute.work_rate <= engineer.speedup * (1 + 1e-12), lab.compute.work_rate
 
 
-def _check_humans(world: World) -> None:
+def _check_humans(lab: Lab, events: Sequence[LabEvent]) -> None:
     """Assert that each paper in progress of humans is in one place, and that AIs do all research or assist."""
-    lab, line = world.lab, world.lab.line
-    with_humans = lab.humans.drafts
+    line, with_humans = lab.line, lab.humans.drafts
     assert len(set(map(id, with_humans))) == len(with_humans), "two humans work on one paper"
     assert lab.workforce.team.humans_at_work == lab.humans.at_work <= lab.humans.size, "humans at work are miscounted"
     assert lab.workforce.team.ais_at_work == line.ais.busy <= lab.automation.ais, "the AIs at work are miscounted"
@@ -300,35 +333,33 @@ def _check_humans(world: World) -> None:
         assert lab.automation.ais == 0, "AIs assist humans although they do all research"
     else:
         assert lab.workforce.active_researchers == 0, "AIs do research on their own before they can"
-    kinds = [event.kind for event in world.ledger if isinstance(event, TaskAutomated)]
+    kinds = [event.kind for event in events if isinstance(event, TaskAutomated)]
     first = lab.automation.kinds_automated - len(kinds) + 1
     assert kinds == list(range(first, first + len(kinds))), f"kinds of tasks are automated out of order: {kinds}"
-    assert sum(isinstance(event, ResearchAutomated) for event in world.ledger) <= 1, "research is automated twice"
+    assert sum(isinstance(event, ResearchAutomated) for event in events) <= 1, "research is automated twice"
 
 
-def _check_software(world: World) -> None:
-    levels = [event.discovered for event in world.ledger if isinstance(event, PaperPublished)]
+def _check_software(lab: Lab, events: Sequence[LabEvent]) -> None:
+    rises = (PaperPublished, PapersReceived, SoftwareReceived)
+    levels = [event.discovered for event in events if isinstance(event, rises)]
     assert levels == sorted(levels), "discovered software fell"
     deployed = [
-        *(event.deployed for event in world.ledger if isinstance(event, Deployed)),
-        world.lab.knowledge.software.deployed,
+        *(event.deployed for event in events if isinstance(event, Deployed)),
+        lab.knowledge.software.deployed,
     ]
     assert deployed == sorted(deployed), "deployed software fell"
-    assert world.lab.knowledge.software.deployed <= world.lab.knowledge.software.discovered + SUM_TOLERANCE, (
+    assert lab.knowledge.software.deployed <= lab.knowledge.software.discovered + SUM_TOLERANCE, (
         "deployed before it was discovered"
     )
-    assert not any(isinstance(event, RunEnded) for event in world.ledger[:-1]), f"after the end: {world.ledger[-3:]}"
-    days = [event.day for event in world.ledger]
-    assert days == sorted(days), "the ledger is out of order"
 
 
-def _check_gpus(world: World) -> None:
-    uses = uses_of(world.lab)
-    used = {use: world.lab.compute.datacenter.gpus_in_use(use) for use in uses}
+def _check_gpus(lab: Lab) -> None:
+    uses = uses_of(lab)
+    used = {use: lab.compute.datacenter.gpus_in_use(use) for use in uses}
     assert all(gpus >= 0 for gpus in used.values()), f"negative GPUs in use: {used}"
-    datacenter = world.lab.compute.datacenter
+    datacenter = lab.compute.datacenter
     assert sum(used.values()) <= datacenter.capacity, f"more GPUs in use than there are: {used}"
-    possible = world.lab.compute.gpus.total(world.now)
+    possible = lab.compute.gpus.total(lab.now)
     held = sum(datacenter.gpu_time(use) for use in uses)
     assert held <= possible * (1 + 1e-9), f"{held} GPU-days held of {possible} possible"
     slowest, fastest = datacenter.speed_range
@@ -343,19 +374,19 @@ def _rounding(value: float) -> float:
     return 1e-9 + 1e-9 * value
 
 
-def _check_population(world: World) -> None:
-    counted, population = world.lab.workforce.census.count, world.lab.workforce
+def _check_population(lab: Lab) -> None:
+    counted, population = lab.workforce.census.count, lab.workforce
     assert all(count >= 0 for count in counted.values()), counted
-    others = world.lab.workforce.pool.anonymous_members if world.lab.workforce.pool is not None else 0
+    others = lab.workforce.pool.anonymous_members if lab.workforce.pool is not None else 0
     housed = sum(each.active for each in population.researchers) + sum(each.active for each in population.cohorts)
-    assert world.lab.workforce.active_researchers == others + housed, "active researchers are miscounted"
+    assert lab.workforce.active_researchers == others + housed, "active researchers are miscounted"
     assert sum(counted.values()) == population.size, "a researcher is nowhere or twice"
     for researcher in population.researchers:
         assert researcher.active or researcher.phase in (Phase.PAUSED, Phase.QUEUE, Phase.RUN), researcher.phase
     for cohort in population.cohorts:
         _check_cohort(cohort)
     running = sum(cohort.count[Phase.RUN] for cohort in population.cohorts)
-    assert running <= world.lab.compute.datacenter.gpus_in_use(Use.EXPERIMENT), (
+    assert running <= lab.compute.datacenter.gpus_in_use(Use.EXPERIMENT), (
         "more experiments run than there are GPUs for them"
     )
 

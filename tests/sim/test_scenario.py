@@ -94,6 +94,8 @@ def test_replace_keeps_any_allowed_value(data):
         changes = {"start__given_by": "training compute", **changes, **READ_BY.get(name, {})}
     elif name.startswith("horizon__"):
         changes = {"horizon__law": "superexponential", **changes}
+    elif name.startswith("exit__"):
+        changes = {"exit__kind": "merges", **changes}
     elif name == "automation__rho":
         changes = {"automation__combination": "ces", **changes}
     elif name == "automation__first_threshold":
