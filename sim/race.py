@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.events import GpusDelivered, PaperPublished, PapersReceived, SoftwareReceived
+from hardware.uses import BACKGROUND, Use
+from sim.events import LabEnded, PaperPublished, PapersReceived, SoftwareReceived
 from sim.lab_factory import LabFactory
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
@@ -91,15 +92,20 @@ def run_race(
 
     Raises ScenarioError if the scenario has fewer than two labs, or cannot be run.
     """
+    require_labs(scenario)
+    with World(scenario, seed, None, make) as world:
+        while not (watch and watch(world)) and world.running:
+            world.step()
+        return summarise_race(world)
+
+
+def require_labs(scenario: Scenario) -> None:
+    """Refuse a scenario with fewer than two labs. Raises ScenarioError."""
     if len(scenario.labs) < 2:
         raise ScenarioError(
             f"the scenario '{scenario.name}' has {len(scenario.labs) or 'no'} named labs; allowed in a race: two or "
             "more. Add tables such as [labs.NAME.cluster], or choose the scenario two-labs"
         )
-    with World(scenario, seed, None, make) as world:
-        while not (watch and watch(world)) and world.running:
-            world.step()
-        return summarise_race(world)
 
 
 def summarise_race(world: World) -> RaceResult:
@@ -107,14 +113,15 @@ def summarise_race(world: World) -> RaceResult:
     ending, sentence = "interrupted", f"Interrupted at day {world.now:.6g}."
     if world.ending is not None:
         ending, sentence = world.ending.ending, world.ending.sentence
+    digest = world.digest()
     return RaceResult(
         scenario=world.scenario,
         seed=world.run_seed,
-        digest=world.digest(),
+        digest=digest,
         day=world.now,
         ending=ending,
         sentence=sentence,
-        labs={lab: summarise(world, lab) for lab in world.labs},
+        labs={lab: summarise(world, lab, digest) for lab in world.labs},
     )
 
 
@@ -129,13 +136,26 @@ def day_of_level(result: RunResult, level: float) -> float:
 
 
 def gpus_over_time(result: RunResult) -> Floats:
-    """Return the GPUs of a lab at each frame, delivered ones included; 0 after the end of the lab."""
-    size, found = result.scenario.cluster.gpus_per_node, np.full(len(result.series["day"]), 0.0)
-    days = np.array(result.series["day"])
-    found += result.scenario.cluster.gpus
+    """Return the GPUs of a lab at each frame, delivered ones included; 0 once it has closed or merged.
+
+    A lab that receives the GPUs of another one has them from the next frame on.
+    """
+    uses = [*(str(use) for use in Use), BACKGROUND, "idle"]
+    found = np.sum([result.series[f"gpus_{use}"] for use in uses], axis=0, dtype=float)
+    if result.ending in ("closed", "merged"):
+        ended = next(event.day for event in result.events if isinstance(event, LabEnded))
+        found[np.array(result.series["day"]) >= ended] = 0.0
+    return np.asarray(found)
+
+
+def software_on(result: RunResult, day: float) -> float:
+    """Return discovered software of a lab on a day [doublings]."""
+    found = result.scenario.entry.software_doublings
     for event in result.events:
-        if isinstance(event, GpusDelivered):
-            found[days >= event.day] += (event.inference + event.experiment + event.training) * size
+        if event.day > day:
+            break
+        if isinstance(event, (PaperPublished, PapersReceived, SoftwareReceived)):
+            found = event.discovered
     return found
 
 
