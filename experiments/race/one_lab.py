@@ -16,8 +16,8 @@ _BEST: Final = {"entry__day": min, "entry__software_doublings": max}
 def merge_labs(scenario: Scenario) -> Scenario:
     """Return a scenario of one lab with the GPUs and the humans of all labs, and the best start.
 
-    All other parameters are those of the first lab. The team to which its growth law is calibrated stays that of the
-    first lab, so that the same paper counts as much as in the race. Raises ScenarioError if one lab cannot be as large.
+    All other parameters are those of the first lab. Its growth law stays calibrated to the same team, so that a paper
+    counts as much as in the race. Raises ScenarioError if one lab cannot be as large.
     """
     labs = [scenario.lab_scenario(name) for name in scenario.labs]
     first, flat = labs[0], [lab.flat() for lab in labs]
