@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hardware.uses import BACKGROUND, Use
-from sim.events import LabEnded, PaperPublished, PapersReceived, SoftwareReceived
+from sim.events import GpusDelivered, PaperPublished, PapersReceived, SoftwareReceived
 from sim.lab_factory import LabFactory
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
@@ -135,19 +134,6 @@ def day_of_level(result: RunResult, level: float) -> float:
     return math.inf
 
 
-def gpus_over_time(result: RunResult) -> Floats:
-    """Return the GPUs of a lab at each frame, delivered ones included; 0 once it has closed or merged.
-
-    A lab that receives the GPUs of another one has them from the next frame on.
-    """
-    uses = [*(str(use) for use in Use), BACKGROUND, "idle"]
-    found = np.sum([result.series[f"gpus_{use}"] for use in uses], axis=0, dtype=float)
-    if result.ending in ("closed", "merged"):
-        ended = next(event.day for event in result.events if isinstance(event, LabEnded))
-        found[np.array(result.series["day"]) >= ended] = 0.0
-    return np.asarray(found)
-
-
 def software_on(result: RunResult, day: float) -> float:
     """Return discovered software of a lab on a day [doublings]."""
     found = result.scenario.entry.software_doublings
@@ -156,6 +142,17 @@ def software_on(result: RunResult, day: float) -> float:
             break
         if isinstance(event, (PaperPublished, PapersReceived, SoftwareReceived)):
             found = event.discovered
+    return found
+
+
+def gpus_over_time(result: RunResult) -> Floats:
+    """Return the GPUs of a lab at each frame, delivered ones included; 0 after the end of the lab."""
+    size, found = result.scenario.cluster.gpus_per_node, np.full(len(result.series["day"]), 0.0)
+    days = np.array(result.series["day"])
+    found += result.scenario.cluster.gpus
+    for event in result.events:
+        if isinstance(event, GpusDelivered):
+            found[days >= event.day] += (event.inference + event.experiment + event.training) * size
     return found
 
 

@@ -14,7 +14,7 @@ from experiments.race.seed_runs import RacePlan
 from experiments.race.study import check_level, default_level, levels_of, race_curves, study
 from experiments.race.table import lead_sentence, level_sentence, one_lab_sentence, sentences
 from experiments.sweep.workers.process import do_runs
-from sim.race import gpus_over_time, run_race
+from sim.race import run_race
 from sim.scenario.loading import shipped_races
 from sim.scenario.model import Scenario
 
@@ -142,16 +142,6 @@ def test_figure_has_three_panels_and_the_same_bytes(found):
     assert titles == ["Software", "Lead", "Shares"]
     assert len(figure.axes[1].lines) == len(SEEDS)
     assert race_picture(found) == race_picture(found)
-
-
-def test_gpus_of_a_lab_end_with_it_or_go_to_another():
-    closes = run_race(SMALL.replace(**{"ada.exit__kind": "closes", "ada.exit__day": 5.0}), 0)
-    gpus = gpus_over_time(closes.labs["ada"])
-    assert gpus[0] == gpus[4] == 80 and gpus[6] == gpus[-1] == 0
-    changes = {"ada.exit__kind": "merges", "ada.exit__day": 5.0, "ada.exit__into": "bob"}
-    merges = run_race(SMALL.replace(**changes), 0)
-    assert gpus_over_time(merges.labs["bob"])[[0, -1]].tolist() == [64, 144]
-    assert gpus_over_time(merges.labs["ada"])[-1] == 0
 
 
 # --- Scenarios that ship ---------------------------------------------------------------------------------------------
