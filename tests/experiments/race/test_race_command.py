@@ -76,7 +76,9 @@ def test_curves_begin_equal_and_end_with_the_shares_of_compute(found):
     assert curves.software_share["ada"][0] == 0.5
     assert curves.software_concentration[0] == 0.5
     assert curves.compute_share["bob"][-1] == pytest.approx(64 / 144)
+    middle_of_race = len(curves.days) // 2
     for low, middle, high in curves.software.values():
+        assert low[middle_of_race] < high[middle_of_race], "seeds differ"
         assert all(a <= b <= c for a, b, c in zip(low, middle, high, strict=True))
 
 
@@ -88,6 +90,8 @@ def test_one_lab_has_all_gpus_and_the_best_start():
     assert merge_labs(SMALL.replace(growth__calibrated_for=0)).growth.calibrated_for == 10, "the team of ada"
     staffed = SMALL.replace(**{"ada.researcher__initial": 3})
     assert merge_labs(staffed).initial_researchers == 3 + 8
+    humans = SMALL.replace(**{"ada.humans__initial": 3, "bob.humans__initial": 4})
+    assert merge_labs(humans).humans.initial == 7
 
 
 def test_one_lab_is_earlier_than_the_first_of_the_race(found):
