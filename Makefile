@@ -81,6 +81,8 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara milestones road-to-asara --out $(OUT)/docs/milestones
 	cp $(OUT)/docs/milestones/milestones.png docs/pictures/milestones.png
+	$(BIN)/asara race leader-and-followers --out $(OUT)/docs/race
+	cp $(OUT)/docs/race/race.png docs/pictures/race.png
 	$(BIN)/asara mc successor --out $(OUT)/docs/mc
 	cp $(OUT)/docs/mc/mc.png docs/pictures/mc-successor.png
 	$(BIN)/asara sweep quick --out $(OUT)/docs/quick

@@ -37,9 +37,9 @@ class LabPolicy:
         """Time from a discovery to its publication [days]: 0 publishes at once, ``math.inf`` publishes nothing more.
 
         The lab reads it on day 0, and after each review and each deployment. It changes only the software that others
-        can know, :attr:`sim.lab.Lab.published_software`.
+        can know, :attr:`sim.lab.Lab.published_software`, and the day on which papers reach other labs.
         """
-        return 0.0
+        return self.settings.policy.publication_delay_days
 
     def review(self, measured: LabMeasurements) -> None:
         """Change decisions by the measurements since the last review. The lab then carries out the present ones."""

@@ -227,6 +227,9 @@ class FixedPolicyParams(
     `cluster__inference_share` and `cluster__training_share` hold for the whole run. `adaptive`: they hold on day 0,
     and at each review GPUs move to the use with the higher marginal output. Source: ours; `fixed` is the simplest
     assumption."""
+    publication_delay_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
+    """Time from a discovery to its publication, from which other labs can gain. 36,500 days, a century, publish
+    practically nothing. Source: our choice, 0: a lab publishes at once."""
 
 
 class AdaptivePolicyParams(
@@ -244,6 +247,7 @@ class AdaptivePolicyParams(
     hysteresis: Annotated[float, Interval(ge=0, le=100), "share"] = 0.25
     """Excess of the gain of a move over its loss, relative to the loss, above which GPUs move. Source: ours; it exceeds
     the noise of one period in the bundled labs."""
+    publication_delay_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
 
 
 PolicyParams = FixedPolicyParams | AdaptivePolicyParams

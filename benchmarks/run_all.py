@@ -7,7 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("cluster", "logs", "growth_law", "scale", "window", "web_page", "pages", "commands", "sweep", "kernels")
+PARTS = (
+    "cluster",
+    "logs",
+    "growth_law",
+    "scale",
+    "several_labs",
+    "window",
+    "web_page",
+    "pages",
+    "commands",
+    "sweep",
+    "kernels",
+)
 
 
 def main() -> int:

@@ -566,6 +566,8 @@ class Lab:
             self._change_kernels(old)
         if new.humans != old.humans or new.automation != old.automation:
             self._change_division_of_tasks()
+        if new.policy != old.policy:
+            self._set_publication_delay()
         self._capacity_changed = True
         if any(getattr(new, block) != getattr(old, block) for block in ("automation", "horizon", "growth")):
             self._tasks_due = True

@@ -91,15 +91,20 @@ def run_race(
 
     Raises ScenarioError if the scenario has fewer than two labs, or cannot be run.
     """
+    require_labs(scenario)
+    with World(scenario, seed, None, make) as world:
+        while not (watch and watch(world)) and world.running:
+            world.step()
+        return summarise_race(world)
+
+
+def require_labs(scenario: Scenario) -> None:
+    """Refuse a scenario with fewer than two labs. Raises ScenarioError."""
     if len(scenario.labs) < 2:
         raise ScenarioError(
             f"the scenario '{scenario.name}' has {len(scenario.labs) or 'no'} named labs; allowed in a race: two or "
             "more. Add tables such as [labs.NAME.cluster], or choose the scenario two-labs"
         )
-    with World(scenario, seed, None, make) as world:
-        while not (watch and watch(world)) and world.running:
-            world.step()
-        return summarise_race(world)
 
 
 def summarise_race(world: World) -> RaceResult:
@@ -107,14 +112,15 @@ def summarise_race(world: World) -> RaceResult:
     ending, sentence = "interrupted", f"Interrupted at day {world.now:.6g}."
     if world.ending is not None:
         ending, sentence = world.ending.ending, world.ending.sentence
+    digest = world.digest()
     return RaceResult(
         scenario=world.scenario,
         seed=world.run_seed,
-        digest=world.digest(),
+        digest=digest,
         day=world.now,
         ending=ending,
         sentence=sentence,
-        labs={lab: summarise(world, lab) for lab in world.labs},
+        labs={lab: summarise(world, lab, digest) for lab in world.labs},
     )
 
 
@@ -126,6 +132,17 @@ def day_of_level(result: RunResult, level: float) -> float:
         if isinstance(event, (PaperPublished, PapersReceived, SoftwareReceived)) and event.discovered >= level - 1e-9:
             return event.day
     return math.inf
+
+
+def software_on(result: RunResult, day: float) -> float:
+    """Return discovered software of a lab on a day [doublings]."""
+    found = result.scenario.entry.software_doublings
+    for event in result.events:
+        if event.day > day:
+            break
+        if isinstance(event, (PaperPublished, PapersReceived, SoftwareReceived)):
+            found = event.discovered
+    return found
 
 
 def gpus_over_time(result: RunResult) -> Floats:

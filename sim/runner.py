@@ -206,21 +206,27 @@ def run(
 
     Raises ScenarioError if the scenario cannot be run.
     """
-    if scenario is not None and len(scenario.labs) > 1:
-        raise ScenarioError(
-            f"the scenario has {len(scenario.labs)} labs ({', '.join(scenario.labs)}); allowed here: one. Use "
-            "sim.race.run_race, or `asara race`"
-        )
+    if scenario is not None:
+        require_one_lab(scenario)
     with World(scenario, seed, calibration, make) as world:
         while not (watch and watch(world)) and world.running:
             world.step()
         return summarise(world)
 
 
-def summarise(world: World, lab: str = "") -> RunResult:
+def require_one_lab(scenario: Scenario) -> None:
+    """Refuse a scenario with several labs. Raises ScenarioError with the command that runs it."""
+    if len(scenario.labs) > 1:
+        raise ScenarioError(
+            f"the scenario '{scenario.name}' has {len(scenario.labs)} labs ({', '.join(scenario.labs)}); allowed here: "
+            f"one. Run it with `asara race {scenario.name}`, or with sim.race.run_race in Python"
+        )
+
+
+def summarise(world: World, lab: str = "", digest: str | None = None) -> RunResult:
     """Return the result of a lab of a world so far, whether its run is over or not.
 
-    ``lab``: name of the lab, empty for the only one.
+    ``lab``: name of the lab, empty for the only one. ``digest``: that of the world, if it is already known.
     """
     there = world.labs[lab]
     knowledge, literature = there.knowledge, there.knowledge.literature
@@ -228,7 +234,7 @@ def summarise(world: World, lab: str = "") -> RunResult:
     return RunResult(
         scenario=there.settings.scenario if lab else world.scenario,
         seed=world.run_seed,
-        digest=world.digest(),
+        digest=world.digest() if digest is None else digest,
         day=world.now,
         ending=ending,
         sentence=sentence,

@@ -20,7 +20,7 @@ from sim.lab import Lab, RunParts
 from sim.lab_factory import LabFactory
 from sim.lab_lifetime import Exits, check_lifetimes
 from sim.random_streams import RandomStreams
-from sim.scenario.model import Scenario
+from sim.scenario.model import Scenario, ScenarioError
 from sim.settle import settle
 from sim.supply import Supply
 
@@ -116,7 +116,10 @@ class World(mesa.Model):
         labs = {}
         for name, scenario in scenarios.items():
             parts = RunParts(self, self.clock, self.streams, self.ledger, partial(self._on_lab_end, name))
-            labs[name] = Lab(name, scenario, calibration or scenario.calibration(), make, parts)
+            try:
+                labs[name] = Lab(name, scenario, calibration or scenario.calibration(), make, parts)
+            except ScenarioError as error:
+                raise ScenarioError(f"lab '{name}': {error}" if name else str(error)) from None
         return labs
 
     @property

@@ -21,6 +21,7 @@ from experiments.estimation.command import fit
 from experiments.kernels.command import app as kernels
 from experiments.milestones.command import milestones
 from experiments.monte_carlo.command import mc
+from experiments.race.command import race
 from experiments.replay.command import replay
 from experiments.reproduction.command import reproduce
 from experiments.run.command import run
@@ -64,6 +65,7 @@ _COMMANDS: Final = (
     mc,
     bottleneck,
     milestones,
+    race,
     reproduce,
 )
 for _command in _COMMANDS:

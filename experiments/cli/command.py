@@ -11,18 +11,25 @@ from experiments.cli.options import AsJson
 
 
 def scenarios(as_json: AsJson = False) -> None:
-    """List the shipped scenarios."""
+    """List the shipped scenarios, first those of one lab, then those of several labs."""
     from experiments.cli.run_table import show_scenarios
+    from sim.scenario.loading import shipped_races
     from sim.scenario.model import Scenario, shipped_scenarios
 
-    loaded = [Scenario.load(name) for name in shipped_scenarios()]
-    rows = [{"name": each.name, "description": each.description, "source": each.source} for each in loaded]
+    rows, races = (
+        [
+            {"name": each.name, "description": each.description, "source": each.source}
+            for each in map(Scenario.load, names)
+        ]
+        for names in (shipped_scenarios(), shipped_races())
+    )
     if as_json:
         from experiments.cli.terminal import print_json
 
-        print_json({"scenarios": rows})
+        print_json({"scenarios": rows, "races": races})
     else:
         show_scenarios(rows)
+        show_scenarios(races, "several labs, for `asara race`")
 
 
 def explain(

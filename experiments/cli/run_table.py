@@ -153,9 +153,9 @@ def _cluster_table(result: RunResult) -> Table:
     return table
 
 
-def show_scenarios(rows: Sequence[dict[str, str]]) -> None:
-    """Print the shipped scenarios: name, description, source."""
-    table = make_table(("scenario", "left"), ("description", "left"), ("source", "left"), lines=True)
+def show_scenarios(rows: Sequence[dict[str, str]], title: str = "scenario") -> None:
+    """Print shipped scenarios: name, description, source. ``title``: that of the column of names."""
+    table = make_table((title, "left"), ("description", "left"), ("source", "left"), lines=True)
     table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(row["name"], row["description"], row["source"])

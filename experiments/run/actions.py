@@ -20,7 +20,7 @@ from experiments.storage.run_store import ended, summary, write_run
 from experiments.text.scenario_changes import Change, changes_of
 from experiments.workbook import require_openpyxl
 from sim.engines import Engine
-from sim.runner import RunResult, run
+from sim.runner import RunResult, require_one_lab, run
 from sim.scenario.model import Scenario
 from sim.world import World
 
@@ -85,6 +85,7 @@ def run_scenario(
     """
     multiple = None if goal is None else parse_goal(goal)
     chosen = load_scenario(scenario, settings, until, stop_at_researchers, multiple)
+    require_one_lab(chosen)
     files.check()
     base = load_scenario(scenario, [])
     report = _Report(files, as_json, multiple, changes_of(chosen, base))

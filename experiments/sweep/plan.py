@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from experiments.design.planned_run import PlannedRun
+    from experiments.sweep.records import RunRecord
     from sim.engines import Engine
     from sim.scenario.model import Scenario
 
@@ -26,3 +27,11 @@ class Plan(Protocol):
 
     def scenario(self, planned: PlannedRun) -> Scenario:
         """Return the scenario of a run. Raises ScenarioError if its values cannot go together."""
+
+
+@runtime_checkable
+class RecordingPlan(Protocol):
+    """A plan that executes its runs itself, because their records differ from those of a sweep."""
+
+    def record(self, planned: PlannedRun) -> RunRecord:
+        """Execute a run and return its record. Raises ScenarioError if its values cannot go together."""

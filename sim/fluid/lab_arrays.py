@@ -211,7 +211,7 @@ def _unsupported(scenario: Scenario) -> str:
             f"horizon__law = '{scenario.horizon.law}' is not possible with the fluid engine, in which AIs learn tasks "
             "when software is deployed; allowed: 'none'. Change it, or use the World"
         )
-    if reason := _unsupported_humans(scenario):
+    if reason := _unsupported_labs(scenario) or _unsupported_humans(scenario):
         return reason
     capacities = _PoolCapacities(scenario)
     try:
@@ -221,6 +221,25 @@ def _unsupported(scenario: Scenario) -> str:
         check_jobs_end(scenario, capacities)
     except ScenarioError as error:
         return str(error)
+    return ""
+
+
+def _unsupported_labs(scenario: Scenario) -> str:
+    """Return why the engine cannot run several labs, new GPUs, or a lab that begins or ends within the run."""
+    if len(scenario.labs) > 1:
+        return (
+            f"the scenario '{scenario.name}' has {len(scenario.labs)} labs, which the fluid engine cannot run; "
+            "allowed: one lab. Use the World (`asara race`)"
+        )
+    found = {
+        "supply__growth_per_year": (scenario.supply.growth_per_year, 1.0),
+        "entry__day": (scenario.entry.day, 0.0),
+        "entry__software_doublings": (scenario.entry.software_doublings, 0.0),
+        "exit__kind": (scenario.exit.kind, "stays"),
+    }
+    for name, (value, allowed) in found.items():
+        if value != allowed:
+            return f"{name} = {value!r} is not possible with the fluid engine; allowed: {allowed!r}. Use the World"
     return ""
 
 

@@ -88,7 +88,11 @@ def _find_file(name: str) -> Path:
     if name.endswith(".toml") or "/" in name or Path(name).is_file():
         return Path(name)
     own = f"{name}.toml"
-    near = f"; did you mean '{own}'?" if Path(own).is_file() else did_you_mean(name, shipped_scenarios())
+    near = (
+        f"; did you mean '{own}'?"
+        if Path(own).is_file()
+        else did_you_mean(name, [*shipped_scenarios(), *shipped_races()])
+    )
     raise ScenarioError(f"no scenario '{name}' (`asara scenarios` lists them, a file of your own ends in .toml){near}")
 
 

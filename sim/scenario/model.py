@@ -48,7 +48,7 @@ _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload
 
 LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon", "supply", "commons", "entry", "exit")
 """Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
-_LATER_PARAMETERS = ("growth__ai_doublings",)
+_LATER_PARAMETERS = ("growth__ai_doublings", "policy__publication_delay_days")
 """Parameters that were added later to an older block; the same holds for each of them."""
 
 _CALIBRATION_PARAMETERS = (
@@ -362,7 +362,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
             if getattr(self, name) == type(self).model_fields[name].default:
                 content = {key: value for key, value in content.items() if not key.startswith(f"{name}__")}
         for name in _LATER_PARAMETERS:
-            if content[name] == parameters(type(self))[name].default:
+            if content.get(name) == parameters(type(self))[name].default:
                 del content[name]
         if len(self.labs) > 1:
             content["labs"] = {lab: self.lab_scenario(lab).digest() for lab in self.labs}

@@ -115,6 +115,27 @@ def test_publication_delay_does_not_change_the_run():
     assert len(digests) == 1
 
 
+def test_delay_of_the_scenario_is_that_of_the_policy():
+    delayed = SMALL.replace(policy__publication_delay_days=30.0)
+    with World(delayed, 1) as world, World(SMALL, 1, make=LabFactory(policy=MonthLaterPolicy)) as other:
+        for _ in range(50):
+            world.step()
+            other.step()
+        assert 0 < world.lab.published_software == other.lab.published_software < world.lab.knowledge.discovered
+        with world.branch(policy__publication_delay_days=36_500.0) as secret:
+            before = secret.lab.published_software
+            while secret.running:
+                secret.step()
+                world.step()
+            assert secret.lab.published_software == before < world.lab.published_software
+
+
+def test_default_delay_leaves_the_digest_of_a_scenario_as_it_was():
+    adaptive = Scenario().replace(policy__name="adaptive")
+    assert adaptive.digest().startswith("3e13b259bfe15679")
+    assert adaptive.replace(policy__publication_delay_days=1.0).digest() != adaptive.digest()
+
+
 def test_restored_world_publishes_the_same_software():
     with World(SMALL, 1, make=LabFactory(policy=ChangingPolicy)) as world:
         for _ in range(33):

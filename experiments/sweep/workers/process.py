@@ -16,6 +16,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from experiments.sweep.plan import RecordingPlan
 from experiments.sweep.records import RunRecord, fluid_run, planned_row, world_run
 from sim.fluid.api import fluid
 from sim.margins import margins
@@ -44,6 +45,8 @@ def failed_record(design: Plan, number: int, status: str, message: str) -> RunRe
 def _do_world_run(design: Plan, planned: PlannedRun) -> RunRecord:
     started = time.perf_counter()
     try:
+        if isinstance(design, RecordingPlan):
+            return design.record(planned)
         scenario = design.scenario(planned)
         row, series = world_run(planned, scenario, run(scenario, planned.seed))
     except ScenarioError as error:

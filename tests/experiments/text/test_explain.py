@@ -67,7 +67,7 @@ def test_explain_of_words_may_be_typed_without_quotes(asara):
 def test_explain_of_a_word_in_many_parameters_lists_them(asara):
     answer = asara("explain", "days")
     assert answer.code == 0
-    assert "run__horizon_days" in answer.out
+    assert "training__first_run_days" in answer.out
     assert "asara explain NAME" in answer.out
 
 

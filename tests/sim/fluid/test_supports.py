@@ -32,6 +32,15 @@ REFUSED = {
         {"automation__last_threshold": 1.0},
         "humans__initial = 0 leaves the tasks undone that AIs cannot do on day 0, so that no paper is ever written",
     ),
+    "several labs": (
+        {"ada.cluster__gpus": 64, "bob.cluster__gpus": 64},
+        "the scenario 'lab' has 2 labs, which the fluid engine cannot run; allowed: one lab.",
+    ),
+    "new GPUs": (
+        {"supply__growth_per_year": 3.0},
+        "supply__growth_per_year = 3.0 is not possible with the fluid engine; allowed: 1.0.",
+    ),
+    "a head start": ({"entry__software_doublings": 1.0}, "entry__software_doublings = 1.0 is not possible"),
     "failures": (
         {"cluster__gpu_hours_between_failures": 0.001},
         "cluster__gpu_hours_between_failures = 0.001 GPU-hours makes the first training run",

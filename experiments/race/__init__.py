@@ -1,0 +1,1 @@
+"""Determine who leads among several labs, over seeds: `asara race`."""

@@ -1,0 +1,89 @@
+"""Carry out `asara race`: run the seeds, print who leads, and write the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.cli.arguments import check_folder, load_scenario
+from experiments.cli.interrupts import GracefulInterrupt
+from experiments.cli.progress import show_progress
+from experiments.cli.terminal import print_json, print_text
+from experiments.errors import InputError
+from experiments.race.figure import race_picture
+from experiments.race.study import RaceStudy, check_level, race_curves, study
+from experiments.race.table import sentences, show
+from experiments.storage.atomic import json_file, to_json_values, write_files
+from experiments.sweep.actions import count_cores
+from sim.race import require_labs
+
+if TYPE_CHECKING:
+    from sim.world import World
+
+
+def run_seeds(
+    scenario: str,
+    settings: Sequence[str],
+    seeds: int,
+    level: float | None,
+    compare: bool,
+    workers: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Run a race with some seeds, print who leads, and write the results into ``out`` if it is given.
+
+    Raises InputError if an argument is not allowed, or after an interruption. Before that, the results of completed
+    seeds are printed.
+    """
+    chosen = load_scenario(scenario, settings)
+    require_labs(chosen)
+    check_level(chosen, level)
+    if out is not None:
+        check_folder(out)
+    with show_progress() as on_progress, GracefulInterrupt() as interrupt:
+
+        def should_stop(world: World | None) -> bool:
+            return interrupt.happened if world is None else interrupt.should_stop(world)
+
+        processes = count_cores() if workers is None else workers
+        found = study(chosen, range(seeds), level, processes, on_progress, should_stop, compare)
+    if found is None:
+        raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
+    content = json_content(found)
+    if out is not None:
+        write_files(out, {"race.json": json_file(content), "race.png": race_picture(found)})
+    if as_json:
+        print_json(content)
+    else:
+        show(found)
+        if out is not None:
+            print_text(f"Written to {out}: race.json, race.png.")
+    if interrupt.happened:
+        raise InputError(
+            f"interrupted after {len(found.outcomes)} of {seeds} seeds. The results are of the completed seeds."
+        )
+
+
+def json_content(found: RaceStudy) -> Any:
+    """Return a study as plain values for JSON: None if a day is not reached."""
+    content = found._asdict() | {"sentences": sentences(found)}
+    content["over_time"] = race_curves(found)
+    content["seeds"] = [
+        {
+            "seed": each.seed,
+            "ending": each.ending,
+            "day": each.day,
+            "level_days": each.level_days,
+            "decided": each.decided,
+            "ended": each.ended,
+            "software": each.software,
+            "gpus": each.gpus,
+        }
+        for each in found.outcomes
+    ]
+    content["one_lab"] = [{"seed": each.seed, "level_days": each.level_days} for each in found.one_lab]
+    del content["outcomes"]
+    content["earlier"] = None if found.earlier is None else found.earlier._asdict()
+    return to_json_values(content)
