@@ -18,7 +18,7 @@ from experiments.window.downloads import DOWNLOADS, download
 from experiments.window.form_fields import differences, fields, scenario_from_form
 from experiments.window.gpu_grid import GpuCell
 from experiments.window.measuring import MarginsWorker
-from experiments.window.player import Goal, RunPlayer
+from experiments.window.player import Goal, RunPlayer, RunRecord
 from experiments.window.session import ViewState, WindowSession
 from experiments.window.views import (
     cluster,
@@ -34,6 +34,7 @@ from experiments.window.views import (
     team,
     timeline,
 )
+from sim.runner import RunResult
 from sim.scenario.model import Scenario, ScenarioError
 
 MAX_INPUT_LENGTH = 200
@@ -103,7 +104,7 @@ def open_session(opening: PageLink, publish: Callable[[int], None]) -> WindowSes
             return None
         session = WindowSession(RunPlayer(opening.link.scenario, opening.link.seed), publish, _measurer)
         open_sessions.add(session)
-    if opening.link.frame or opening.link.branches:
+    if opening.link.frame or opening.link.branches or opening.link.lab:
         session.open_link(opening.link)
     if opening.error:
         session.report_error(opening.error)
@@ -194,8 +195,7 @@ def Header(session: WindowSession, view: ReactiveView) -> None:
     def make(event: dict[str, Any]) -> None:
         kind = str(event.get("kind"))
         if kind in DOWNLOADS:
-            result, changes_text = session.query(lambda player: (player.result(), player.changes_text))
-            made_file = download(kind, result, changes_text)
+            made_file = download(kind, *session.query(downloaded_values))
             file.set({"name": made_file.name, "mime": made_file.mime, "content": made_file.content})
 
     components.HeaderPanel(
@@ -204,6 +204,12 @@ def Header(session: WindowSession, view: ReactiveView) -> None:
         event_wanted=guarded_handler(session, make),
         event_taken=guarded_handler(session, lambda event: file.set(None)),
     )
+
+
+def downloaded_values(player: RunPlayer) -> tuple[RunResult, str, RunRecord | None, str]:
+    """Return what :func:`download` takes of the run of a player."""
+    record = player.record() if len(player.labs) > 1 else None
+    return player.result(), player.changes_text, record, player.shown_lab
 
 
 @solara.component

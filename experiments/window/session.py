@@ -177,6 +177,17 @@ class WindowSession:
         self.pause()
         self.enqueue("choose", lambda player: player.choose(timeline))
 
+    def show_lab(self, name: str) -> None:
+        """Show another lab in detail, at the same frame; the history of a researcher is closed."""
+        self.pause()
+
+        def show(player: RunPlayer) -> SeekResult:
+            moved = player.show_lab(name)
+            self._followed_researcher = 0
+            return moved
+
+        self.enqueue("show lab", show)
+
     def reset(self, scenario: Scenario, seed: int) -> None:
         """Start a new run on day 0."""
         self.pause()
@@ -406,7 +417,7 @@ class WindowSession:
         def receive(found: MomentMargins) -> None:
             self.submit(lambda player: self._store_margins(position, found))
 
-        self._measurer.submit(self, snapshot, receive)
+        self._measurer.submit(self, snapshot, self._player.shown_lab, receive)
 
     def _store_margins(self, position: PositionKey, found: MomentMargins) -> None:
         self._margins[position] = found
