@@ -131,7 +131,7 @@ def frame_of(world: World, is_between_frames: bool = False, lab: str | None = No
         Name of the lab to describe in detail, by default the first.
     """
     shown = ShownLab(world, lab)
-    days = world.datacollector.model_vars["day"]
+    days = shown.series("day")
     number = len(days) - 1
     since = days[-1] if is_between_frames else days[max(0, number - 1)]
     return Frame(

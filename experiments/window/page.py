@@ -26,6 +26,7 @@ from experiments.window.views import (
     events,
     header,
     kernels,
+    labs,
     limiting_factor,
     literature,
     settings,
@@ -54,9 +55,13 @@ _measurer = MarginsWorker()
 class PageProps(NamedTuple):
     """The values of each component of the page, by name."""
 
+    labs: dict[str, Any] | None
+    """None for one lab."""
     limit: dict[str, Any]
     controls: dict[str, Any]
     software: dict[str, Any]
+    lead: dict[str, Any] | None
+    """None for one lab."""
     tasks: dict[str, Any] | None
     """None if the panel is not shown."""
     team: dict[str, Any]
@@ -80,9 +85,11 @@ class ReactiveView:
 def build_props(state: ViewState) -> PageProps:
     """Return the values of all components for a state."""
     return PageProps(
+        labs=labs.labs_props(state),
         limit=limiting_factor.limit_props(state),
         controls=timeline.controls_props(state),
         software=software.software_props(state),
+        lead=labs.lead_props(state, software.software_axis_end(state)),
         tasks=tasks.task_props(state),
         team=team.team_props(state),
         waits=cluster.waiting_props(state),
@@ -174,6 +181,10 @@ def View(session: WindowSession, view: ReactiveView) -> None:
     """Show the components of the page in order."""
     props = view.props
     Header(session, view)
+    if props.labs is not None:
+        components.LabsPanel(
+            **props.labs, event_show=guarded_handler(session, lambda event: session.show_lab(str(event.get("lab"))))
+        )
     components.LimitPanel(**props.limit)
     components.ControlsPanel(
         **props.controls,
@@ -278,6 +289,9 @@ def ViewPanels(session: WindowSession, view: ReactiveView) -> None:
             **props.software,
             event_choose=guarded_handler(session, lambda event: session.choose(whole_number(event, "index"))),
         )
+        if props.lead is not None:
+            components.ChartPanel(**props.lead)
+            solara.v.Html(tag="h2", class_="wide asara-details", children=[f"Details of {view.state.frame.lab}"])
         if props.tasks is not None:
             components.TasksPanel(**props.tasks)
         components.ChartPanel(**props.team)

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
 from experiments.errors import InputError
+from experiments.window.form_fields import scenario_of_lab
 from experiments.window.frame import Frame
 from experiments.window.measuring import MarginsWorker
 from experiments.window.moment_margins import MomentMargins
@@ -86,6 +87,11 @@ class ViewState(NamedTuple):
     """Measured limit on progress at this frame; None before it is measured."""
     is_measuring: bool = False
     """Whether the limit is being measured."""
+
+    @property
+    def lab_scenario(self) -> Scenario:
+        """Scenario of the chosen timeline as the shown lab reads it."""
+        return scenario_of_lab(self.scenario, self.frame.lab)
 
 
 class QueuedMove(NamedTuple):

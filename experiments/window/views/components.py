@@ -71,6 +71,11 @@ def HeaderPanel(
     """Show the name of the run, its link and the downloads."""
 
 
+@component("labs.vue")
+def LabsPanel(labs: PropList, event_show: EventCallback) -> None:
+    """Show the labs, of which one is shown in detail."""
+
+
 @component("limit.vue")
 def LimitPanel(
     part: str,
@@ -84,6 +89,7 @@ def LimitPanel(
     since: str,
     bar_label: str,
     figures: PropList,
+    lab: str = "",
 ) -> None:
     """Show what limits progress now, and the key figures."""
 
