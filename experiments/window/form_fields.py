@@ -50,7 +50,7 @@ _BLOCK_TITLES = {
     "policy": "Policy of the lab",
     "run": "The run",
 }
-_LAB_PARAMETER = "exit__into"
+LAB_PARAMETER = "exit__into"
 """Parameter whose value is the name of a lab; a form adds the labs of its scenario to the choices."""
 _WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r"}
 
@@ -254,7 +254,7 @@ def _form_field(parameter: Parameter) -> FormField:
         unit="" if kind in ("choice", "switch") else parameter.unit,
         choices=shown.choices,
         default=parameter.default,
-        allowed=parameter.allowed if name == _LAB_PARAMETER else shown.allowed,
+        allowed=parameter.allowed if name == LAB_PARAMETER else shown.allowed,
         help=parameter.meaning,
         source=parameter.source,
         is_fixed=name in FIXED_AT_START,
@@ -275,7 +275,7 @@ def _allowed_choices(parameter: Parameter) -> tuple[str, ...]:
         return (*shipped_measurements(), UNCALIBRATED)
     if parameter.flat_name == "cluster__background":
         return (NO_BACKGROUND,)
-    if parameter.flat_name == _LAB_PARAMETER:
+    if parameter.flat_name == LAB_PARAMETER:
         return ("",)
     if parameter.flat_name == "kernels__workload":
         workloads = [

@@ -230,6 +230,7 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
     typed = solara.use_reactive(cast("dict[str, str]", {}))
     seed = solara.use_reactive("")
     chosen = solara.use_reactive("")
+    target = solara.use_reactive("")
 
     def discard_edits() -> None:
         typed.set({})
@@ -240,6 +241,7 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
         name = str(event.get("scenario"))
         scenario_named(name)
         typed.set({})
+        target.set("")
         chosen.set("" if name == state.initial_scenario.name else name)
 
     def base() -> Scenario:
@@ -250,7 +252,7 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
         if name == "seed":
             seed.set(text)
         elif name in fields():
-            typed.set(typed.value | {name: text})
+            typed.set(typed.value | {settings.name_for(settings.valid_target(target.value, base()), name): text})
 
     def edited_scenario() -> Scenario:
         filled = scenario_from_form(base(), typed.value)
@@ -260,7 +262,8 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
 
     solara.use_effect(discard_edits, [state.scenario, state.seed])
     components.SettingsPanel(
-        **settings.settings_props(state, typed.value, seed.value, chosen.value),
+        **settings.settings_props(state, typed.value, seed.value, chosen.value, target.value),
+        event_target_lab=guarded_handler(session, lambda event: target.set(str(event.get("lab")))),
         event_typed=guarded_handler(session, store_value),
         event_undo=guarded_handler(session, lambda event: discard_edits()),
         event_chose=guarded_handler(session, choose),

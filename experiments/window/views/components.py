@@ -130,12 +130,15 @@ def SettingsPanel(
     wrong: bool,
     edits: int,
     has_earlier: bool,
+    event_target_lab: EventCallback,
     event_chose: EventCallback,
     event_back: Callable[..., None],
     event_typed: EventCallback,
     event_branch: Callable[..., None],
     event_start: Callable[..., None],
     event_undo: Callable[..., None],
+    labs: PropList = [],  # noqa: B006 - a default that nobody changes
+    target: str = "",
 ) -> None:
     """Show scenario, seed and parameters as a form."""
 
