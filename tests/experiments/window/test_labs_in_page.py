@@ -10,6 +10,7 @@ from experiments.errors import InputError
 from experiments.window.downloads import download
 from experiments.window.form_fields import scenario_with_changes
 from experiments.window.frame import frame_of
+from experiments.window.moment_margins import moment_margins
 from experiments.window.page import build_props, downloaded_values
 from experiments.window.permalink import decode, encode, link_of, restore
 from experiments.window.player import RunPlayer
@@ -185,6 +186,19 @@ def test_panels_of_an_ended_lab_are_plain_and_state_the_end(player):
     assert props.limit["lab"] == "far"
     chips = {lab["name"]: (lab["shown"], lab["state"]) for lab in props.labs["labs"]}
     assert chips == {"near": (False, ""), "far": (True, ", ended")}
+
+
+def test_margins_of_a_lab_do_not_depend_on_a_lab_that_shares_nothing():
+    found = []
+    for gpus in (64, 128):
+        scenario = small_race(**{"far.commons__publication_share": 0.0, "near.cluster__gpus": gpus})
+        with World(scenario, 3) as race:
+            for _ in range(12):
+                race.step()
+            found.append([moment_margins(race.snapshot(), lab=lab) for lab in GPUS])
+    assert found[0][1] == found[1][1]
+    assert found[0][0] != found[1][0]
+    assert found[0][1].limited_by == "researchers"
 
 
 def test_downloads_contain_all_labs(player, world):
