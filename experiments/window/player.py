@@ -118,6 +118,8 @@ class RunPlayer:
         self._earlier_run: _SavedRun | None = None
         """Run before the last reset."""
         self._is_closed = self._is_between_pieces = False
+        self._lab = ""
+        """Name of the shown lab; empty for the only lab."""
         self._start_with(World(scenario, seed))
 
     def _start_with(self, world: World) -> None:
@@ -126,8 +128,8 @@ class RunPlayer:
         self._run_number = next(self._run_counter)
         self._world, self._world_events = world, 0
         """The only live world, and the number of its events since its latest whole frame."""
-        self._lab = next(iter(world.labs))
-        """Name of the shown lab; empty for the only lab."""
+        if self._lab not in world.labs:
+            self._lab = next(iter(world.labs))
         self._world_timeline = first = Timeline(0, world, self._lab)
         """Timeline of the world."""
         self._timelines = [first]
@@ -592,9 +594,9 @@ def _branch_error(world: World, sentence: str) -> str:
     number, gpus, most = map(int, found.groups())
     pools = (pool for lab in world.labs.values() for pool in lab.compute.datacenter.pools.values())
     jobs = [job for pool in pools for job in pool.jobs() if job.number == number]
-    if len(jobs) > 1:  # several labs have a job of this number
+    if len(jobs) > 1 and len(world.labs) > 1:  # several labs have a job of this number
         return sentence
-    (job,) = jobs
+    job = jobs[0]
     what = "a training run" if job.use == "training" else "an experiment"
     state = "waits for" if not job.allocation else "holds"
     then = f", or branch after day {job.planned_end:,.1f}, when it ends" if job.allocation else ""

@@ -59,7 +59,7 @@ def labs_props(state: ViewState) -> dict[str, Any] | None:
 
 def _lab_choice(lab: LabSummary, look: LabLook, is_shown: bool) -> dict[str, Any]:
     researchers = pluralize(lab.researchers, "researcher")
-    state = ", ended" if lab.has_ended else "" if lab.has_entered else ", not begun"
+    state = "ended" if lab.has_ended else "" if lab.has_entered else "not begun"
     return {
         "name": lab.name,
         "software": format_factor(lab.discovered),
@@ -67,8 +67,26 @@ def _lab_choice(lab: LabSummary, look: LabLook, is_shown: bool) -> dict[str, Any
         "dashes": " ".join(map(str, look.dashes)),
         "shown": is_shown,
         "state": state,
-        "why": f"{lab.name}: software {format_factor(lab.discovered)}, {researchers}, {lab.gpus:,} GPUs{state}",
+        "why": f"{lab.name}: software {format_factor(lab.discovered)}, {researchers}, {lab.gpus:,} GPUs",
     }
+
+
+def spread_labels(heights: Sequence[float], gap: float) -> list[float]:
+    """Return the nearest heights that are at least ``gap`` apart, and at least half a gap above 0.
+
+    The order is kept. The method is isotonic regression (pool adjacent violators) of the heights less their rank times
+    the gap.
+    """
+    order = sorted(range(len(heights)), key=lambda place: heights[place])
+    pools: list[tuple[float, int]] = []
+    for rank, place in enumerate(order):
+        pools.append((heights[place] - rank * gap, 1))
+        while len(pools) > 1 and pools[-2][0] >= pools[-1][0]:
+            (low, number), (high, more) = pools[-2:]
+            pools[-2:] = [((low * number + high * more) / (number + more), number + more)]
+    fitted = [mean for mean, number in pools for _ in range(number)]
+    spread = dict(zip(order, (max(mean, gap / 2) + rank * gap for rank, mean in enumerate(fitted)), strict=True))
+    return [spread[place] for place in range(len(heights))]
 
 
 class Lead(NamedTuple):
@@ -112,20 +130,25 @@ def describe_lead(lead: Lead) -> str:
     sentence = f"{lead.leader} leads {lead.second} by {pluralize(round(lead.doublings, 2), 'doubling')}"
     if not lead.common_doubling:
         return f"{sentence}; they have completed no common doubling."
-    when = "earlier" if lead.days >= 0 else "later"
-    return f"{sentence}. It completed doubling {lead.common_doubling} {abs(lead.days):,.1f} days {when}."
+    when = "ahead" if lead.days >= 0 else "behind"
+    return f"{sentence}. It was {abs(lead.days):,.1f} days {when} at doubling {lead.common_doubling}."
 
 
 def lead_props(state: ViewState, end: float) -> dict[str, Any] | None:
     """Return the values of the chart of the lead; None for one lab. ``end`` is the end of the time axis."""
     if not state.frame.labs:
         return None
+    names, option = [lab.name for lab in state.frame.labs], lead_option(state, end)
     return {
         "name": "lead",
-        "title": "Lead",
+        "title": "Lead in doublings",
         "summary": describe_lead(lead_of(state)),
-        "legend": [],
-        "option": lead_option(state, end),
+        "legend": [
+            {"label": line["name"], "colour": look_of(names, line["name"]).colour}
+            for line in option["series"]
+            if line["data"]
+        ],
+        "option": option,
         "height": 92,
         "wide": True,
     }
@@ -137,7 +160,7 @@ def lead_option(state: ViewState, end: float) -> Option:
     names = list(software)
     leads = [_lead_at([software[name][row] for name in names]) for row in range(len(days))]
     largest = max((lead for _, lead in leads), default=0.0)
-    top = round_up(100 * largest * 1.05) / 100
+    top = round_up(100 * largest * 1.02) / 100
     series = []
     for place, name in enumerate(names):
         look = look_of(names, name)

@@ -13,9 +13,15 @@ from experiments.window.event_text import label_sentence
 from experiments.window.session import ViewState
 from experiments.window.timeline import TimelineView
 from experiments.window.views.axes import Option, axis_end, chart_option, day_axis, line_series, plot_points, value_axis
-from experiments.window.views.labs import LABEL_ROOM, look_of
+from experiments.window.views.labs import LABEL_ROOM, look_of, spread_labels
 from sim.scenario.model import Scenario
 
+HEIGHT = 268
+"""Height of the chart [pixels]."""
+PLOT_HEIGHT = HEIGHT - 38
+"""Height of the vertical axis [pixels]."""
+LABEL_PIXELS = 13
+"""Minimum distance between the names of labs [pixels]."""
 MAX_LABELS = 7
 MIN_AXIS_DAYS = 26.0
 AXIS_MARGIN_FACTOR = 1.12
@@ -38,7 +44,7 @@ def software_props(state: ViewState) -> dict[str, Any]:
         "summary": label_sentence(frame.lab, summary),
         "legend": software_legend(state),
         "option": software_option(state),
-        "height": 268,
+        "height": HEIGHT,
         "wide": True,
         "choices": [branch_choice(timeline) for timeline in state.timelines],
     }
@@ -88,7 +94,8 @@ def software_option(state: ViewState) -> Option:
     top = step * math.ceil((max([*tops, 2.0]) + 0.6) / step)
     several = len(state.timelines) > 1
     if state.frame.labs:
-        series = [each for timeline in state.timelines for each in lab_lines(timeline, state.frame.lab, several)]
+        lines = (lab_lines(timeline, state.frame.lab, top, several) for timeline in state.timelines)
+        series = [each for of_branch in lines for each in of_branch]
         series.append(lab_markers(state))
         return chart_option(day_axis(end), value_axis(float(top), step, "@factor"), series, "@day factor", LABEL_ROOM)
     series = [each for timeline in state.timelines for each in branch_lines(timeline, several)]
@@ -108,16 +115,16 @@ def discovered_columns(timeline: TimelineView) -> dict[str, list[float]]:
     return timeline.software or {"": timeline.columns["discovered"]}
 
 
-def lab_lines(timeline: TimelineView, shown: str, several: bool) -> list[Option]:
+def lab_lines(timeline: TimelineView, shown: str, top: float, several: bool) -> list[Option]:
     """Build a line of discovered software for each lab on a branch, and one of deployed software of the shown lab.
 
     Lines of the chosen branch have the names of the labs. Of the other branches, only the line of the shown lab has
-    the letter of the branch.
+    the letter of the branch. ``top`` is the end of the vertical axis [doublings].
     """
     days, labs = timeline.columns["day"], list(timeline.software)
     letter = branch_name(timeline)
     branch = f" ({letter})" if several else ""
-    opacity, z = (1.0, 4) if timeline.is_chosen else (0.4, 3)
+    opacity, z = (1.0, 4) if timeline.is_chosen else (0.7, 3)
     look = look_of(labs, shown)
     deployed = plot_points(days, timeline.columns["deployed"])
     lines = [
@@ -125,7 +132,11 @@ def lab_lines(timeline: TimelineView, shown: str, several: bool) -> list[Option]
             f"{shown}, deployed{branch}", look.colour, deployed, width=1, step="end", opacity=0.6 * opacity, z=z
         )
     ]
-    for lab, software in timeline.software.items():
+    pixels = PLOT_HEIGHT / top
+    heights = [software[-1] * pixels for software in timeline.software.values()]
+    for (lab, software), height, place in zip(
+        timeline.software.items(), heights, spread_labels(heights, LABEL_PIXELS), strict=True
+    ):
         look = look_of(labs, lab)
         label = lab if timeline.is_chosen else letter if lab == shown else ""
         end = {
@@ -134,11 +145,12 @@ def lab_lines(timeline: TimelineView, shown: str, several: bool) -> list[Option]
             "color": f"${look.colour}" if timeline.is_chosen else "$soft",
             "fontWeight": "bold" if lab == shown else "normal",
             "fontSize": 11.5,
-            "distance": 4,
+            "distance": 7,
+            "offset": [0, round(height - place, 1) if timeline.is_chosen else -LABEL_PIXELS],
             "width": MAX_LABEL_PIXELS,
             "overflow": "truncate",
         }
-        width = (3.0 if lab == shown else 2.0) if timeline.is_chosen else 1.4
+        width = (3.0 if lab == shown else 2.0) if timeline.is_chosen else 1.6
         lines.append(
             line_series(
                 f"{lab}{branch}",
@@ -149,7 +161,6 @@ def lab_lines(timeline: TimelineView, shown: str, several: bool) -> list[Option]
                 opacity=opacity,
                 z=z + (lab == shown),
                 endLabel=end,
-                labelLayout={"moveOverlap": "shiftY"},
             )
         )
     return lines

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -93,20 +94,28 @@ def test_lead_equals_that_of_the_race(player, world):
     best, other = (race.labs[lab].series["discovered"][-1] for lab in (lead.leader, lead.second))
     assert lead.doublings == best - other
     text = labs.describe_lead(lead)
-    assert text.startswith(f"near leads far by {round(best - other, 2)} doublings. It completed doubling")
-    assert text.endswith(f"{lead.common_doubling} {lead.days:,.1f} days earlier.")
+    assert text.startswith(f"near leads far by {round(best - other, 2)} doublings.")
+    assert text.endswith(f"It was {lead.days:,.1f} days ahead at doubling {lead.common_doubling}.")
 
 
 def test_lead_chart_gives_each_frame_to_the_lab_with_more_software(player):
-    series = labs.lead_option(view_state(player), 60.0)["series"]
-    near, far = (player.timelines()[0].software[lab] for lab in player.labs)
-    for line, sign in zip(series, (1, -1), strict=True):
-        drawn = {day: lead for day, lead in line["data"] if lead is not None}
-        leads = {day: sign * (a - b) for day, (a, b) in enumerate(zip(near, far, strict=True))}
-        for day, lead in leads.items():
-            if lead > labs.MIN_LEAD:
-                assert drawn[day] == pytest.approx(lead, rel=1e-4)
-    assert any(lead is not None for _, lead in series[0]["data"])
+    state = view_state(player)
+    near, far = (state.timelines[0].software[lab] for lab in player.labs)
+    crossing = {"near": near[:20] + far[20:], "far": far[:20] + near[20:]}
+    state = state._replace(timelines=(replace(state.timelines[0], software=crossing),))
+    drawn = [
+        {day: lead for day, lead in line["data"] if lead is not None}
+        for line in labs.lead_option(state, 60.0)["series"]
+    ]
+    for day, (a, b) in enumerate(zip(*crossing.values(), strict=True)):
+        assert drawn[a < b][day] == pytest.approx(abs(a - b), rel=1e-4)
+    assert max(drawn[0]) == min(drawn[1]) == 20
+
+
+def test_labels_are_spread_as_little_as_their_gap_needs():
+    assert labs.spread_labels([50.0, 90.0, 20.0], 13) == [50.0, 90.0, 20.0]
+    assert labs.spread_labels([50.0, 52.0, 90.0, 51.0], 10) == [41.0, 61.0, 90.0, 51.0]
+    assert labs.spread_labels([0.0, 0.0, 3.0], 10) == [5.0, 15.0, 25.0], "all above the axis"
 
 
 def test_software_chart_has_a_labelled_line_for_each_lab_of_each_branch(player):
@@ -185,7 +194,7 @@ def test_panels_of_an_ended_lab_are_plain_and_state_the_end(player):
     assert props.limit["sentence"].startswith("The lab has ended.")
     assert props.limit["lab"] == "far"
     chips = {lab["name"]: (lab["shown"], lab["state"]) for lab in props.labs["labs"]}
-    assert chips == {"near": (False, ""), "far": (True, ", ended")}
+    assert chips == {"near": (False, ""), "far": (True, "ended")}
 
 
 def test_margins_of_a_lab_do_not_depend_on_a_lab_that_shares_nothing():
