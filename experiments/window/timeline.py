@@ -36,7 +36,7 @@ class Bookmark(NamedTuple):
     kind: Literal["doubling", "training", "deployed", "task", "asara", "delivery", "end"]
     value: float
     """Doublings of discovered software, generation in training, or deployed doublings, by kind. For a task the number
-    of its kind, for ASARA the number of humans, for a delivery the number of nodes, and 0 for the end of a lab."""
+    of its kind, and for ASARA the number of humans. For a delivery the number of nodes, and 0 for the end of a lab."""
     lab: str = ""
     """Lab of the event; empty for the only lab of a World."""
 
