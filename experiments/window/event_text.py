@@ -50,7 +50,7 @@ def label_sentence(lab: str, sentence: str) -> str:
 def last_events(world: World) -> tuple[EventText, ...]:
     """Return the latest events of all labs, newest first.
 
-    Consecutive papers of a lab are grouped, and also what it receives from other labs, and tasks of one day.
+    Consecutive papers of a lab are grouped with what it gains from other labs, and tasks of one day are grouped.
     """
     lines: list[EventText] = []
     run: list[_Research] = []
@@ -97,31 +97,33 @@ def describe_event(event: events.Event, before_start: Mapping[str, int]) -> Even
 
 
 def _group_research(run: list[_Research], before_start: Mapping[str, int]) -> Iterator[EventText]:
-    """Describe consecutive papers and gains from other labs, given newest first, in a line for each kind and lab."""
-    groups: dict[tuple[type, str], list[_Research]] = {}
+    """Describe consecutive papers and gains from other labs, given newest first, in a line for each lab."""
+    groups: dict[str, list[_Research]] = {}
     for event in run:
-        groups.setdefault((type(event), event.lab), []).append(event)
-    for group in groups.values():
+        groups.setdefault(event.lab, []).append(event)
+    for lab, group in groups.items():
         latest = group[0]
         if len(group) == 1:
             yield describe_event(latest, before_start)
-            continue
-        since = f"since day {group[-1].day:,.1f}"
-        sentence = f"{_describe_total(group, since)}; software {format_factor(latest.discovered)}."
-        yield EventText(latest.day, type(latest).__name__, sentence, latest.lab)
+        else:
+            sentence = f"{_describe_total(group)}; software {format_factor(latest.discovered)}."
+            yield EventText(latest.day, type(latest).__name__, sentence, lab)
 
 
-def _describe_total(group: list[_Research], since: str) -> str:
-    """Describe the sum of events of one kind."""
-    if isinstance(group[0], events.PapersReceived):
-        papers = sum(each.effective_papers for each in group if isinstance(each, events.PapersReceived))
-        return f"{_format_received('other labs', papers)} {since}"
-    if isinstance(group[0], events.SoftwareReceived):
-        gained = sum(each.gained for each in group if isinstance(each, events.SoftwareReceived))
-        return f"{gained:,.3g} doublings came from other labs {since}"
+def _describe_total(group: list[_Research]) -> str:
+    """Describe the papers of a lab, and what it has gained from other labs, over a time."""
+    since = f"since day {group[-1].day:,.1f}"
     published = [each for each in group if isinstance(each, events.PaperPublished)]
+    papers = sum(each.effective_papers for each in group if isinstance(each, events.PapersReceived))
+    doublings = sum(each.gained for each in group if isinstance(each, events.SoftwareReceived))
+    received = [f"what counts as {pluralize(papers, 'paper')}"] if papers else []
+    received += [f"{doublings:,.3g} doublings"] if doublings else []
+    from_others = f"from other labs: {' and '.join(received)}"
+    if not published:
+        return f"{since[0].upper()}{since[1:]} {from_others}"
     duplicates = _format_duplicates(sum(each.duplicates for each in published))
-    return f"{pluralize(sum(each.papers for each in published), 'paper')} {since}{duplicates}"
+    own = f"{pluralize(sum(each.papers for each in published), 'paper')} {since}{duplicates}"
+    return f"{own}; {from_others}" if received else own
 
 
 def _format_received(author: str, effective_papers: float) -> str:
