@@ -75,7 +75,7 @@ def shoot_race(page: Reader, folder: Path) -> None:
     page.open(f"?scenario=two-labs&frame={RACE_FRAME}")
     page.until_frame(RACE_FRAME)
     page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    page.page.set_viewport_size({"width": 1280, "height": 1000})
+    page.page.set_viewport_size({"width": 1280, "height": 1060})
     page.page.wait_for_selector('[data-view="lead"] canvas')
     page.page.wait_for_selector("[data-measured]")
     page.until("() => document.fonts.status === 'loaded'")
