@@ -102,11 +102,11 @@ def test_page_of_two_labs_picks_a_lab_and_branches_it_alone(reader: Open) -> Non
     assert page.digest() == headless(2, scenario="two-labs").digest()
     page.page.click('[data-do="settings"]')
     page.page.select_option('[data-do="target"]', "follower")
-    page.type("training__gain", "1.5")
+    page.type("researcher__papers_per_month", "2")
     page.press("branch")
     page.page.wait_for_selector('[data-future="1"][aria-pressed="true"]')
     page.step(2)
-    world = headless(2, scenario="two-labs").branch(**{"follower.training__gain": 1.5})
+    world = headless(2, scenario="two-labs").branch(**{"follower.researcher__papers_per_month": 2.0})
     for _ in range(2):
         world.step()
     assert page.digest() == world.digest()
