@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agents.phases import Phase
 from experiments.text.number_format import format_count, pluralize
-from experiments.window.event_text import describe_event
+from experiments.window.event_text import describe_event, label_sentence, papers_before_start
 from hardware.uses import Use
 
 if TYPE_CHECKING:
+    from sim.lab import Lab
     from sim.world import World
 
 MAX_DESCRIBED_EVENTS = 3
@@ -25,22 +26,31 @@ _PHASE_ENTERED = {
 }
 
 
-class WorldFingerprint(NamedTuple):
-    """The visible state of a world as counts that are cheap to compare."""
+class LabFingerprint(NamedTuple):
+    """The visible state of a lab as counts that are cheap to compare."""
 
-    ledger_events: int
     jobs_over: int
     phases: tuple[int, ...]
     gpus: tuple[int, ...]
 
 
+class WorldFingerprint(NamedTuple):
+    """The visible state of a world as counts that are cheap to compare."""
+
+    ledger_events: int
+    labs: tuple[LabFingerprint, ...]
+
+
 def fingerprint(world: World) -> WorldFingerprint:
     """Return the fingerprint of a world."""
-    datacenter = world.lab.compute.datacenter
-    return WorldFingerprint(
-        len(world.ledger),
+    return WorldFingerprint(len(world.ledger), tuple(_fingerprint_of(lab) for lab in world.labs.values()))
+
+
+def _fingerprint_of(lab: Lab) -> LabFingerprint:
+    datacenter = lab.compute.datacenter
+    return LabFingerprint(
         len(datacenter.records),
-        tuple(world.lab.workforce.census.count[phase] for phase in Phase),
+        tuple(lab.workforce.census.count[phase] for phase in Phase),
         tuple(datacenter.gpus_in_use(use) for use in Use),
     )
 
@@ -51,21 +61,26 @@ def describe_changes(world: World, before: WorldFingerprint) -> str:
     if after == before:
         return ""
     events = world.ledger[before.ledger_events :]
-    field = world.scenario.literature.open_questions
-    sentences = [describe_event(event, field).sentence for event in events[:MAX_DESCRIBED_EVENTS]]
+    before_start = papers_before_start(world)
+    sentences = [describe_event(event, before_start).labelled for event in events[:MAX_DESCRIBED_EVENTS]]
     if len(events) > MAX_DESCRIBED_EVENTS:
         sentences.append(f"And {pluralize(len(events) - MAX_DESCRIBED_EVENTS, 'more event')}.")
-    return " ".join(sentences or [_unlogged_changes(world, before, after)])
+    changed = [
+        _unlogged_changes(lab, old, new)
+        for lab, old, new in zip(world.labs.values(), before.labs, after.labs, strict=True)
+        if new != old
+    ]
+    return " ".join(sentences or changed)
 
 
-def _unlogged_changes(world: World, before: WorldFingerprint, after: WorldFingerprint) -> str:
-    """Describe changes that the ledger does not record."""
-    parts = [*_phase_changes(before, after), *_job_changes(world, before, after)]
+def _unlogged_changes(lab: Lab, before: LabFingerprint, after: LabFingerprint) -> str:
+    """Describe changes of a lab that the ledger does not record."""
+    parts = [*_phase_changes(before, after), *_job_changes(lab, before, after)]
     sentence = "; ".join(parts) or "jobs moved between GPUs"
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return label_sentence(lab.name, f"{sentence[0].upper()}{sentence[1:]}.")
 
 
-def _phase_changes(before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
+def _phase_changes(before: LabFingerprint, after: LabFingerprint) -> list[str]:
     more = {phase: new - old for phase, old, new in zip(Phase, before.phases, after.phases, strict=True)}
     back = more[Phase.QUEUE] > 0 > more[Phase.RUN]  # after a failure or a preemption
     words = _PHASE_ENTERED | ({Phase.QUEUE: "lost the GPUs of an experiment, which waits again"} if back else {})
@@ -76,9 +91,9 @@ def _format_researchers(number: int) -> str:
     return "a researcher" if number == 1 else f"{number:,} researchers"
 
 
-def _job_changes(world: World, before: WorldFingerprint, after: WorldFingerprint) -> list[str]:
+def _job_changes(lab: Lab, before: LabFingerprint, after: LabFingerprint) -> list[str]:
     parts = []
-    records = world.lab.compute.datacenter.records[before.jobs_over :]
+    records = lab.compute.datacenter.records[before.jobs_over :]
     if records:
         last = records[-1]
         what = "a training run" if last.use == "training" else f"a job for {_USE_NAMES.get(last.use, last.use)}"

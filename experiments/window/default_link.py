@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from experiments.errors import InputError
+from experiments.window.form_fields import page_scenarios
 from experiments.window.permalink import Link, decode, shipped_scenario
-from sim.scenario.model import DEFAULT, Scenario, ScenarioError, shipped_scenarios
+from sim.scenario.model import DEFAULT, Scenario, ScenarioError
 
 
 class PageLink(NamedTuple):
@@ -56,7 +57,7 @@ def link_from_query(query: str) -> PageLink:
 
 def available_scenarios() -> list[str]:
     """Return the names of all scenarios that a page can select: the shipped ones and that of the command."""
-    return list(dict.fromkeys([*shipped_scenarios(), default_link().name]))
+    return list(dict.fromkeys([*page_scenarios(), default_link().name]))
 
 
 def scenario_named(name: str) -> Scenario:
@@ -64,6 +65,6 @@ def scenario_named(name: str) -> Scenario:
 
     Raises InputError for any other name.
     """
-    if _command_default and name == _command_default[0].link.name and name not in shipped_scenarios():
+    if _command_default and name == _command_default[0].link.name and name not in page_scenarios():
         return _command_default[0].base
     return shipped_scenario(name)

@@ -17,6 +17,7 @@ from experiments.storage.run_store import events_table, series_table
 from sim.scenario.model import Scenario
 
 if TYPE_CHECKING:
+    from experiments.window.player import RunRecord
     from sim.runner import RunResult
 
 _matplotlib_lock = threading.Lock()
@@ -35,8 +36,18 @@ class DownloadedRun(NamedTuple):
     """The run to download."""
 
     result: RunResult
+    """Result of the shown lab."""
     changes_text: str
     """Changes since a later day, in words; empty if everything has held from day 0."""
+    record: RunRecord | None
+    """Record of all labs; None for one lab."""
+    lab: str
+    """Name of the shown lab; empty for the only lab."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """Scenario of all labs."""
+        return self.result.scenario if self.record is None else self.record.scenario
 
 
 class DownloadKind(NamedTuple):
@@ -48,14 +59,16 @@ class DownloadKind(NamedTuple):
     make: Callable[[DownloadedRun], bytes]
 
 
-def download(kind: str, result: RunResult, changes_text: str = "") -> DownloadFile:
-    """Return a download of a run; ``changes_text`` as in `DownloadedRun`. Raises KeyError for an unknown kind."""
+def download(
+    kind: str, result: RunResult, changes_text: str = "", record: RunRecord | None = None, lab: str = ""
+) -> DownloadFile:
+    """Return a download of a run; the arguments are as in `DownloadedRun`. Raises KeyError for an unknown kind."""
     found = DOWNLOADS[kind]
     name = re.sub(r"[^a-z0-9]+", "-", result.scenario.name.lower())[:40].strip("-") or "scenario"
     return DownloadFile(
         f"asara-{name}-seed-{result.seed}-{found.file_ending}",
         found.mime,
-        found.make(DownloadedRun(result, changes_text)),
+        found.make(DownloadedRun(result, changes_text, record, lab)),
     )
 
 
@@ -71,7 +84,7 @@ def _scenario_bytes(run: DownloadedRun) -> bytes:
     branched = (
         f"# The downloaded run branched {run.changes_text}.\n# A run of this file has these changes from day 0 on.\n"
     )
-    return ((branched if run.changes_text else "") + scenario_toml(run.result.scenario)).encode()
+    return ((branched if run.changes_text else "") + scenario_toml(run.scenario)).encode()
 
 
 def _parquet_bytes(table: pa.Table) -> bytes:
@@ -86,11 +99,26 @@ def _csv_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
+def _events_table(run: DownloadedRun) -> pa.Table:
+    return events_table(run.result.events if run.record is None else run.record.events)
+
+
+def _series_table(run: DownloadedRun) -> pa.Table:
+    """Return the series as a table; with several labs the first column has the lab, and labs are below each other."""
+    if run.record is None:
+        return series_table(run.result.series)
+    tables = []
+    for lab, series in run.record.series.items():
+        table = series_table(series)
+        tables.append(table.add_column(0, "lab", pa.array([lab] * table.num_rows, pa.string())))
+    return pa.concat_tables(tables)
+
+
 def _picture_bytes(run: DownloadedRun, form: Any) -> bytes:
     from experiments.plotting.run_figure import run_picture  # noqa: PLC0415 - matplotlib takes a second to load
 
     scenario = run.result.scenario
-    title = f"{scenario.name}, {run.changes_text}" if run.changes_text else scenario.name
+    title = ", ".join(part for part in (scenario.name, run.lab, run.changes_text) if part)
     with _matplotlib_lock:
         return run_picture(run.result._replace(scenario=scenario.model_copy(update={"name": title})), form)
 
@@ -99,17 +127,13 @@ _PARQUET, _CSV = "application/vnd.apache.parquet", "text/csv"
 
 DOWNLOADS: dict[str, DownloadKind] = {
     "ledger parquet": DownloadKind(
-        "ledger (Parquet)", "ledger.parquet", _PARQUET, lambda run: _parquet_bytes(events_table(run.result.events))
+        "ledger (Parquet)", "ledger.parquet", _PARQUET, lambda run: _parquet_bytes(_events_table(run))
     ),
-    "ledger csv": DownloadKind(
-        "ledger (CSV)", "ledger.csv", _CSV, lambda run: _csv_bytes(events_table(run.result.events))
-    ),
+    "ledger csv": DownloadKind("ledger (CSV)", "ledger.csv", _CSV, lambda run: _csv_bytes(_events_table(run))),
     "series parquet": DownloadKind(
-        "series (Parquet)", "series.parquet", _PARQUET, lambda run: _parquet_bytes(series_table(run.result.series))
+        "series (Parquet)", "series.parquet", _PARQUET, lambda run: _parquet_bytes(_series_table(run))
     ),
-    "series csv": DownloadKind(
-        "series (CSV)", "series.csv", _CSV, lambda run: _csv_bytes(series_table(run.result.series))
-    ),
+    "series csv": DownloadKind("series (CSV)", "series.csv", _CSV, lambda run: _csv_bytes(_series_table(run))),
     "scenario": DownloadKind("scenario (TOML)", "scenario.toml", "application/toml", _scenario_bytes),
     "png": DownloadKind("picture (PNG)", "run.png", "image/png", lambda run: _picture_bytes(run, "png")),
     "svg": DownloadKind("picture (SVG)", "run.svg", "image/svg+xml", lambda run: _picture_bytes(run, "svg")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments.text.number_format import format_count, format_factor, pluralize
@@ -22,6 +22,10 @@ MAX_EVENTS = 20_000
 """Maximum number of events of the ledger that are read."""
 
 
+_Research = events.PaperPublished | events.PapersReceived | events.SoftwareReceived
+"""Events that add to software; consecutive ones are grouped."""
+
+
 class EventText(NamedTuple):
     """An event as a sentence."""
 
@@ -29,56 +33,101 @@ class EventText(NamedTuple):
     kind: str
     """Name of the type of the event; selects its colour."""
     sentence: str
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World, and for the end of the run."""
+
+    @property
+    def labelled(self) -> str:
+        """The sentence after the name of the lab, if it has one."""
+        return label_sentence(self.lab, self.sentence)
+
+
+def label_sentence(lab: str, sentence: str) -> str:
+    """Return a sentence after the name of a lab; unchanged for an empty name."""
+    return f"{lab}: {sentence}" if lab else sentence
 
 
 def last_events(world: World) -> tuple[EventText, ...]:
-    """Return the latest events of a world, newest first; consecutive papers, and tasks of one day, are grouped."""
+    """Return the latest events of all labs, newest first.
+
+    Consecutive papers of a lab are grouped with what it gains from other labs, and tasks of one day are grouped.
+    """
     lines: list[EventText] = []
-    run: list[events.PaperPublished] = []
+    run: list[_Research] = []
     tasks: list[events.TaskAutomated] = []
-    field, tried = world.scenario.literature.open_questions, math.inf
+    fields, tried = papers_before_start(world), dict.fromkeys(world.labs, math.inf)
     for event in itertools.islice(reversed(world.ledger), MAX_EVENTS):
-        if isinstance(event, events.PaperPublished):
-            if len(lines) < MAX_SINGLE_PAPERS and not run:
-                lines.append(describe_event(event, field))
-            else:
-                run.append(event)
+        if isinstance(event, events.PaperPublished) and len(lines) < MAX_SINGLE_PAPERS and not run:
+            lines.append(describe_event(event, fields))
+            continue
+        if isinstance(event, _Research):
+            run.append(event)
             continue
         if isinstance(event, events.KernelsDeployed):
-            same, tried = math.floor(event.candidates) == tried, math.floor(event.candidates)
+            same, tried[event.lab] = math.floor(event.candidates) == tried[event.lab], math.floor(event.candidates)
             if same:
                 continue  # only the fastest kernels after the same whole number of candidates are described
-        lines += _group_papers(run, field)
+        lines += _group_research(run, fields)
         run = []
-        if isinstance(event, events.TaskAutomated) and tasks and tasks[0].day == event.day:
+        if isinstance(event, events.TaskAutomated) and tasks and (tasks[0].day, tasks[0].lab) == (event.day, event.lab):
             tasks.append(event)
             lines[-1] = _describe_tasks(tasks)
             continue
         tasks = [event] if isinstance(event, events.TaskAutomated) else []
         if len(lines) >= MAX_LINES:
             break
-        lines.append(describe_event(event, field))
-    return tuple([*lines, *_group_papers(run, field)][:MAX_LINES])
+        lines.append(describe_event(event, fields))
+    return tuple([*lines, *_group_research(run, fields)][:MAX_LINES])
 
 
-def describe_event(event: events.Event, field: int) -> EventText:
-    """Describe one event; ``field`` is the number of papers before day 0, which is subtracted from paper numbers."""
+def papers_before_start(world: World) -> dict[str, int]:
+    """Return the number of papers before day 0 of each lab; they are subtracted from the numbers of papers."""
+    return {name: lab.settings.scenario.literature.open_questions for name, lab in world.labs.items()}
+
+
+def describe_event(event: events.Event, before_start: Mapping[str, int]) -> EventText:
+    """Describe one event; ``before_start`` is the result of :func:`papers_before_start`."""
+    if isinstance(event, events.RunEnded):
+        return EventText(event.day, type(event).__name__, event.sentence)
     if isinstance(event, events.PaperPublished):
-        return EventText(event.day, type(event).__name__, _describe_paper(event, field))
-    return EventText(event.day, type(event).__name__, _DESCRIPTIONS[type(event)](event))
+        sentence = _describe_paper(event, before_start[event.lab])
+    else:
+        sentence = _DESCRIPTIONS[type(event)](event)
+    return EventText(event.day, type(event).__name__, sentence, event.lab)
 
 
-def _group_papers(run: list[events.PaperPublished], field: int) -> Iterable[EventText]:
-    """Describe consecutive papers, given newest first, in one line."""
-    if len(run) == 1:
-        return [describe_event(run[0], field)]
-    if not run:
-        return []
-    papers, duplicates = sum(each.papers for each in run), sum(each.duplicates for each in run)
-    since = f"{pluralize(papers, 'paper')} since day {run[-1].day:,.1f}{_format_duplicates(duplicates)}"
-    return [
-        EventText(run[0].day, events.PaperPublished.__name__, f"{since}; software {format_factor(run[0].discovered)}.")
-    ]
+def _group_research(run: list[_Research], before_start: Mapping[str, int]) -> Iterator[EventText]:
+    """Describe consecutive papers and gains from other labs, given newest first, in a line for each lab."""
+    groups: dict[str, list[_Research]] = {}
+    for event in run:
+        groups.setdefault(event.lab, []).append(event)
+    for lab, group in groups.items():
+        latest = group[0]
+        if len(group) == 1:
+            yield describe_event(latest, before_start)
+        else:
+            sentence = f"{_describe_total(group)}; software {format_factor(latest.discovered)}."
+            yield EventText(latest.day, type(latest).__name__, sentence, lab)
+
+
+def _describe_total(group: list[_Research]) -> str:
+    """Describe the papers of a lab, and what it has gained from other labs, over a time."""
+    since = f"since day {group[-1].day:,.1f}"
+    published = [each for each in group if isinstance(each, events.PaperPublished)]
+    papers = sum(each.effective_papers for each in group if isinstance(each, events.PapersReceived))
+    doublings = sum(each.gained for each in group if isinstance(each, events.SoftwareReceived))
+    received = [f"what counts as {pluralize(papers, 'paper')}"] if papers else []
+    received += [f"{doublings:,.3g} doublings"] if doublings else []
+    from_others = f"from other labs: {' and '.join(received)}"
+    if not published:
+        return f"{since[0].upper()}{since[1:]} {from_others}"
+    duplicates = _format_duplicates(sum(each.duplicates for each in published))
+    own = f"{pluralize(sum(each.papers for each in published), 'paper')} {since}{duplicates}"
+    return f"{own}; {from_others}" if received else own
+
+
+def _format_received(author: str, effective_papers: float) -> str:
+    return f"Papers of {author} that count as {pluralize(effective_papers, 'paper')} came into use"
 
 
 def _describe_tasks(tasks: list[events.TaskAutomated]) -> EventText:
@@ -86,7 +135,7 @@ def _describe_tasks(tasks: list[events.TaskAutomated]) -> EventText:
     last, first = tasks[0], tasks[-1]
     which = format_tasks(first.kind, last.kind)
     sentence = f"AIs can do {which} of a paper, at a capability of {last.capability:,.2f} doublings."
-    return EventText(last.day, events.TaskAutomated.__name__, sentence)
+    return EventText(last.day, events.TaskAutomated.__name__, sentence, last.lab)
 
 
 def _format_duplicates(number: int) -> str:
@@ -123,6 +172,15 @@ def _format_ordinal(number: int) -> str:
 def _describe_measurement(event: events.KernelCurveLoaded) -> str:
     searches = pluralize(event.searches, "measured search", "measured searches")
     return f"Kernels follow {searches} ({event.proposer}) of {event.workload}."
+
+
+def _describe_delivery(event: events.GpusDelivered) -> str:
+    """Describe new nodes in a sentence."""
+    numbers = {"inference": event.inference, "experiments": event.experiment, "training": event.training}
+    uses = ", ".join(f"{number:,} for {use}" for use, number in numbers.items() if number)
+    nodes = pluralize(sum(numbers.values()), "new node starts", "new nodes start")
+    speed = "" if event.speed == 1 else f", at {event.speed:.3g} times the speed of day 0"
+    return f"{nodes} to work{speed}: {uses}."
 
 
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
@@ -162,5 +220,12 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
         f"Attention is {event.speedup:.3g} times as fast after {pluralize(math.floor(event.candidates), 'candidate')}: "
         f"the work rate of the cluster is ×{event.work_rate:.3g}."
     ),
-    events.RunEnded: lambda event: event.sentence,
+    events.PapersReceived: lambda event: (
+        f"{_format_received(event.author, event.effective_papers)}: software {format_factor(event.discovered)}."
+    ),
+    events.SoftwareReceived: lambda event: (
+        f"{event.gained:,.3g} doublings came from {event.source}: software {format_factor(event.discovered)}."
+    ),
+    events.GpusDelivered: _describe_delivery,
+    events.LabEnded: lambda event: event.sentence,
 }

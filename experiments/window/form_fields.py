@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, NamedTuple
 
 from agents.params import UNCALIBRATED
@@ -20,6 +20,8 @@ from hardware.kernels.speedup_curve import (
 )
 from sim.background import NO_BACKGROUND
 from sim.interventions import FIXED_AT_START
+from sim.scenario.labs import split_name
+from sim.scenario.loading import shipped_races
 from sim.scenario.model import Parameter, Scenario, ScenarioError, did_you_mean, parameters, shipped_scenarios
 
 FieldKind = Literal["number", "whole number", "choice", "switch"]
@@ -41,9 +43,15 @@ _BLOCK_TITLES = {
     "cluster": "GPU cluster",
     "training": "Training",
     "kernels": "Attention kernels",
+    "supply": "Supply of GPUs",
+    "commons": "Research from other labs",
+    "entry": "Entry of a lab",
+    "exit": "Exit of a lab",
     "policy": "Policy of the lab",
     "run": "The run",
 }
+LAB_PARAMETER = "exit__into"
+"""Parameter whose value is the name of a lab; a form adds the labs of its scenario to the choices."""
 _WORD_SPELLINGS = {"gpu": "GPU", "gpus": "GPUs", "r": "r"}
 
 
@@ -103,10 +111,15 @@ def blocks() -> dict[str, list[FormField]]:
     return found
 
 
+def page_scenarios() -> list[str]:
+    """Return the names of the scenarios that are shipped with asara: those of one lab, then those of several."""
+    return [*shipped_scenarios(), *shipped_races()]
+
+
 @cache
 def scenario_choices() -> tuple[ScenarioChoice, ...]:
     """Return the scenarios that are shipped with asara."""
-    return tuple(ScenarioChoice(name, Scenario.load(name).description) for name in shipped_scenarios())
+    return tuple(ScenarioChoice(name, Scenario.load(name).description) for name in page_scenarios())
 
 
 def parse_value(name: str, text: str) -> Any:
@@ -114,20 +127,21 @@ def parse_value(name: str, text: str) -> Any:
 
     Raises InputError for an unknown name, for a text that is too long, and for a text that could name a file.
     """
-    field = fields().get(name)
+    flat_name = split_name(name)[1]
+    field = fields().get(flat_name)
     if field is None:
-        shown = name[:MAX_VALUE_LENGTH]
+        shown = flat_name[:MAX_VALUE_LENGTH]
         raise InputError(f"no parameter '{_printable(shown)}'{did_you_mean(shown, fields())}")
     if len(text) > MAX_VALUE_LENGTH:
         raise InputError(f"{name}: a value of {len(text):,} characters is too long; allowed: {field.allowed}")
     text = _printable(text.strip())
     if field.kind == "choice":
-        if name == "kernels__measurements":
+        if flat_name == "kernels__measurements":
             check_measurements(text)
-        if name == "cluster__background":
+        if flat_name == "cluster__background":
             check_background(text)
         return text
-    return typed_value(parameters()[name], text)
+    return typed_value(parameters()[flat_name], text)
 
 
 def check_value(name: str, text: str, scenario: Scenario | None = None) -> tuple[Any, str]:
@@ -142,16 +156,28 @@ def check_value(name: str, text: str, scenario: Scenario | None = None) -> tuple
     return filled.scenario.flat()[name], ""
 
 
+@lru_cache(maxsize=256)
+def scenario_of_lab(scenario: Scenario, lab: str) -> Scenario:
+    """Return a scenario as one of its labs reads it; unchanged for an empty name. Raises ScenarioError for no lab."""
+    return scenario.lab_scenario(lab) if lab else scenario
+
+
+def value_of(scenario: Scenario, name: str) -> Any:
+    """Return the value of a parameter, by flat name or by LAB.flat_name. Raises ScenarioError for an unknown lab."""
+    lab, flat_name = split_name(name)
+    return scenario_of_lab(scenario, lab).flat()[flat_name]
+
+
 def scenario_from_form(base: Scenario, typed: Mapping[str, str]) -> FilledForm:
     """Return the scenario that typed values make of a base scenario; equal values are not changes."""
-    flat, values, errors = base.flat(), dict[str, Any](), dict[str, str]()
+    values, errors = dict[str, Any](), dict[str, str]()
     for name, text in typed.items():
         try:
-            value = parse_value(name, text)
-        except InputError as error:
+            value, before = parse_value(name, text), value_of(base, name)
+        except (InputError, ScenarioError) as error:
             errors[name] = str(error)
             continue
-        if name not in flat or value != flat[name] or isinstance(value, bool) != isinstance(flat[name], bool):
+        if value != before or isinstance(value, bool) != isinstance(before, bool):
             values[name] = value
     for name in values:
         if sentence := _field_error(base, name, values[name]):
@@ -176,6 +202,10 @@ def scenario_with_changes(base: Scenario, changes: Mapping[str, Any]) -> Scenari
 
 def differences(base: Scenario, scenario: Scenario) -> dict[str, Any]:
     """Return the changes that turn one scenario into another, as :func:`scenario_with_changes` takes them."""
+    if len(base.labs) > 1:
+        before_own, alone = dict(base.overrides), {"labs": (), "overrides": ()}
+        own = {name: value for name, value in scenario.overrides if before_own.get(name) != value}
+        return differences(base.model_copy(update=alone), scenario.model_copy(update=alone)) | own
     before, after = base.flat(), scenario.flat()
     selectors = {parameter.selector for parameter in parameters().values() if parameter.selector}
     switched = {name: after[name] for name in after if name in selectors and after[name] != before[name]}
@@ -185,8 +215,9 @@ def differences(base: Scenario, scenario: Scenario) -> dict[str, Any]:
 
 def _field_error(base: Scenario, name: str, value: Any) -> str:
     """Return the error message of a value on its own, independent of the other values; empty if it is allowed."""
+    lab, name = split_name(name)
     try:
-        base.replace(**{name: value})
+        scenario_of_lab(base, lab).replace(**{name: value})
     except ScenarioError as error:
         if not str(error).startswith(f"{name} ="):
             return ""
@@ -199,7 +230,8 @@ def _field_error(base: Scenario, name: str, value: Any) -> str:
 
 def _field_named_in(sentence: str, names: Iterable[str]) -> str:
     """Return the first field that a message names; "" if it names none."""
-    places = {name: re.search(rf"\b({name}|{name.partition('__')[2]})\b", sentence) for name in names}
+    words = {name: f"{name}|{split_name(name)[1]}|{name.partition('__')[2]}" for name in names}
+    places = {name: re.search(rf"\b({either})\b", sentence) for name, either in words.items()}
     return min((place.start(), name) for name, place in [*places.items(), ("", re.search("$", sentence))] if place)[1]
 
 
@@ -222,7 +254,7 @@ def _form_field(parameter: Parameter) -> FormField:
         unit="" if kind in ("choice", "switch") else parameter.unit,
         choices=shown.choices,
         default=parameter.default,
-        allowed=shown.allowed,
+        allowed=parameter.allowed if name == LAB_PARAMETER else shown.allowed,
         help=parameter.meaning,
         source=parameter.source,
         is_fixed=name in FIXED_AT_START,
@@ -243,6 +275,8 @@ def _allowed_choices(parameter: Parameter) -> tuple[str, ...]:
         return (*shipped_measurements(), UNCALIBRATED)
     if parameter.flat_name == "cluster__background":
         return (NO_BACKGROUND,)
+    if parameter.flat_name == LAB_PARAMETER:
+        return ("",)
     if parameter.flat_name == "kernels__workload":
         workloads = [
             measured_workloads(read_measurements(find_measurements(name))[1]) for name in shipped_measurements()

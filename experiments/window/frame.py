@@ -11,6 +11,7 @@ from experiments.window.gpu_grid import GpuGrid, grid_of
 from experiments.window.limiting_factor import LimitingFactor, limiting_factor_of
 from experiments.window.literature_view import CitationNetwork, network_of
 from experiments.window.queue_view import QueueView, queue_of
+from experiments.window.shown_lab import ShownLab
 from experiments.window.task_view import TaskView, task_view_of
 from experiments.window.team_view import TeamView, team_of
 from sim import reporters, run_statistics
@@ -20,6 +21,7 @@ from sim.reporters import REPORTERS
 
 if TYPE_CHECKING:
     from hardware.kernels.speedup_curve import FittedSpeedupCurve
+    from sim.lab import Lab
     from sim.world import World
 
 COLUMNS = tuple(REPORTERS)
@@ -60,8 +62,25 @@ class Ending(NamedTuple):
     """Long-run behaviour."""
 
 
+class LabSummary(NamedTuple):
+    """One of several labs at one time."""
+
+    name: str
+    discovered: float
+    """Discovered software [doublings]."""
+    deployed: float
+    """Deployed software [doublings]."""
+    researchers: int
+    """Number of active researchers."""
+    gpus: int
+    has_entered: bool
+    """Whether the lab has begun its research."""
+    has_ended: bool
+    """Whether the lab has ended while the run goes on."""
+
+
 class Frame(NamedTuple):
-    """A World at one time."""
+    """A World at one time: one lab in detail, and a summary of each lab."""
 
     number: int
     """Number of the latest whole frame."""
@@ -87,50 +106,86 @@ class Frame(NamedTuple):
     """Latest events, newest first."""
     ending: Ending | None
     """End of the run; None if the run continues."""
+    lab: str
+    """Name of the lab in detail; empty for the only lab of a World."""
+    labs: tuple[LabSummary, ...]
+    """All labs; empty if there is only one."""
 
     def value(self, column: str) -> float:
         """Return the value of a reporter of sim.reporters."""
         return self.values[COLUMNS.index(column)]
 
 
-def frame_of(world: World, is_between_frames: bool = False) -> Frame:
+def frame_of(world: World, is_between_frames: bool = False, lab: str | None = None) -> Frame:
     """Return the frame of a world. The world is neither changed nor referenced.
 
-    ``is_between_frames``: the world is within a frame. Equal states of a run give equal frames, however they were
-    reached.
+    Equal states of a run give equal frames, however they were reached.
+
+    Arguments
+    ---------
+    world
+        World to describe.
+    is_between_frames
+        Whether the world is within a frame.
+    lab
+        Name of the lab to describe in detail, by default the first.
     """
-    days = world.datacollector.model_vars["day"]
+    shown = ShownLab(world, lab)
+    days = shown.series("day")
     number = len(days) - 1
     since = days[-1] if is_between_frames else days[max(0, number - 1)]
-    values = tuple(reporter(world.lab) for reporter in REPORTERS.values())
     return Frame(
         number=number,
         is_between_frames=is_between_frames,
         day=world.now,
-        discovered=reporters.discovered(world.lab),
-        deployed=world.lab.knowledge.software.deployed,
-        papers=world.lab.knowledge.papers,
-        values=values,
-        team=team_of(world),
-        tasks=task_view_of(world),
-        grid=grid_of(world, since),
-        queue=queue_of(world),
-        network=network_of(world, since),
-        kernels=_kernel_state(world),
-        limit=limiting_factor_of(world),
+        discovered=reporters.discovered(shown.lab),
+        deployed=shown.lab.knowledge.software.deployed,
+        papers=shown.lab.knowledge.papers,
+        values=reporter_values(shown.lab),
+        team=team_of(shown),
+        tasks=task_view_of(shown),
+        grid=grid_of(shown, since),
+        queue=queue_of(shown),
+        network=network_of(shown, since),
+        kernels=_kernel_state(shown),
+        limit=limiting_factor_of(shown),
         events=last_events(world),
-        ending=_ending_of(world),
+        ending=_ending_of(shown),
+        lab=shown.name,
+        labs=_summaries_of(world),
     )
 
 
-def _kernel_state(world: World) -> KernelState:
-    engineer, found = world.lab.kernels, world.lab.calibration
+def reporter_values(lab: Lab) -> tuple[float, ...]:
+    """Return the values of sim.reporters for a lab, in the order of ``COLUMNS``."""
+    return tuple(reporter(lab) for reporter in REPORTERS.values())
+
+
+def _summaries_of(world: World) -> tuple[LabSummary, ...]:
+    if len(world.labs) == 1:
+        return ()
+    return tuple(
+        LabSummary(
+            name,
+            reporters.discovered(lab),
+            lab.knowledge.software.deployed,
+            lab.workforce.active_researchers,
+            lab.compute.datacenter.capacity,
+            lab.has_entered,
+            lab.has_ended,
+        )
+        for name, lab in world.labs.items()
+    )
+
+
+def _kernel_state(shown: ShownLab) -> KernelState:
+    engineer, found = shown.lab.kernels, shown.lab.calibration
     curve = found.curve
     return KernelState(
         calibrated=curve is not None,
         candidates=engineer.candidates,
         speedup=engineer.speedup,
-        work_rate=world.lab.compute.work_rate,
+        work_rate=shown.lab.compute.work_rate,
         curve=_curve_points(curve) if curve is not None else (),
         tried=curve.tried if curve is not None else 0,
         largest=curve.largest if curve is not None else 1.0,
@@ -147,9 +202,9 @@ def _curve_points(curve: FittedSpeedupCurve) -> tuple[tuple[float, float], ...]:
     return tuple((float(number), curve.speedup_after(number)) for number in numbers)
 
 
-def _ending_of(world: World) -> Ending | None:
-    if world.ending is None:
+def _ending_of(shown: ShownLab) -> Ending | None:
+    world, ending = shown.world, shown.world.ending
+    if ending is None:
         return None
-    return Ending(
-        world.ending.ending, world.ending.sentence, run_statistics.pace(world), run_statistics.long_run(world)
-    )
+    pace, long_run = run_statistics.pace(world, shown.name), run_statistics.long_run(world, shown.name)
+    return Ending(ending.ending, ending.sentence, pace, long_run)

@@ -1,4 +1,4 @@
-"""Describe the GPUs of a World as a grid of nodes with plain values."""
+"""Describe the GPUs of a lab as a grid of nodes with plain values."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from agents.identity import KERNEL_ENGINEER_NUMBER, PAPER_LINE_NUMBER
 from hardware.uses import BACKGROUND, Use
 
 if TYPE_CHECKING:
+    from experiments.window.shown_lab import ShownLab
     from hardware.cluster.cluster import GpuCluster
     from hardware.cluster.jobs import Job
-    from sim.world import World
 
 MAX_CELLS = 1024
 """Maximum number of cells; in larger clusters a cell represents several nodes."""
@@ -80,15 +80,15 @@ class GpuGrid(NamedTuple):
     """What a cell represents."""
 
 
-def grid_of(world: World, since: float) -> GpuGrid:
-    """Return the GPUs of a world; ``since`` is the day of the last frame."""
-    pools = world.lab.compute.datacenter.pools
-    size = world.scenario.cluster.gpus_per_node
+def grid_of(shown: ShownLab, since: float) -> GpuGrid:
+    """Return the GPUs of a lab; ``since`` is the day of the last frame."""
+    pools = shown.lab.compute.datacenter.pools
+    size = shown.scenario.cluster.gpus_per_node
     nodes = sum(math.ceil(pool.capacity / size) for pool in pools.values())
     nodes_per_cell = math.ceil(nodes / MAX_CELLS)
     while sum(_cell_count(pool.capacity, size * nodes_per_cell) for pool in pools.values()) > MAX_CELLS:
         nodes_per_cell += 1  # the last cell of each pool may be smaller
-    cells = tuple(cell for name, pool in pools.items() for cell in _cells(world, name, pool, nodes_per_cell, since))
+    cells = tuple(cell for name, pool in pools.items() for cell in _cells(shown, name, pool, nodes_per_cell, since))
     return GpuGrid(
         gpus=sum(cell.gpus for cell in cells),
         inference=sum(cell.inference for cell in cells),
@@ -98,7 +98,7 @@ def grid_of(world: World, since: float) -> GpuGrid:
         failed=sum(cell.failed for cell in cells),
         idle=sum(cell.idle for cell in cells),
         cells=cells,
-        note=_describe_cells(world, nodes_per_cell),
+        note=_describe_cells(shown, nodes_per_cell),
     )
 
 
@@ -151,10 +151,10 @@ def _cell_count(gpus: int, size: int) -> int:
     return math.ceil(gpus / size)
 
 
-def _cells(world: World, name: str, pool: GpuCluster, nodes_per_cell: int, since: float) -> Iterator[GpuCell]:
+def _cells(shown: ShownLab, name: str, pool: GpuCluster, nodes_per_cell: int, since: float) -> Iterator[GpuCell]:
     """Build the cells of one pool, each of ``nodes_per_cell`` nodes."""
-    flat = world.scenario.cluster.placement == "flat"
-    size = world.scenario.cluster.gpus_per_node * nodes_per_cell
+    flat = shown.scenario.cluster.placement == "flat"
+    size = shown.scenario.cluster.gpus_per_node * nodes_per_cell
     nodes = _NodeCells(pool, nodes_per_cell)
     sizes = [min(size, pool.capacity - first) for first in range(0, pool.capacity, size)] if flat else nodes.sizes()
     tallies = [_CellTally(gpus) for gpus in sizes]
@@ -162,16 +162,16 @@ def _cells(world: World, name: str, pool: GpuCluster, nodes_per_cell: int, since
     spans = _unplaced_spans(running) if flat else ((job, 0) for job in running)
     for job, first_gpu in spans:
         column = "failed" if _restarted_since(job, since) else job.use
-        shown = None if job.use == "inference" else placed_gpus(job)
+        placed = None if job.use == "inference" else placed_gpus(job)
         before = None
         for cell, gpus in _split_span(first_gpu, job.gpus, size) if flat else nodes.cells_of(job):
             tally = tallies[cell]
             tally.held[column] += gpus
-            if shown is None or tally is before:
+            if placed is None or tally is before:
                 continue
             before = tally
             if len(tally.jobs) < MAX_JOBS_PER_CELL:
-                tally.jobs.append(shown)
+                tally.jobs.append(placed)
             else:
                 tally.more_jobs += 1
     for at, tally in enumerate(tallies):
@@ -234,8 +234,8 @@ def _cell_name(pool: str, at: int, cells: int, nodes_per_cell: int, flat: bool) 
     return f"{pool} {what}s {at * nodes_per_cell + 1:,} to {(at + 1) * nodes_per_cell:,}"
 
 
-def _describe_cells(world: World, nodes_per_cell: int) -> str:
-    cluster = world.scenario.cluster
+def _describe_cells(shown: ShownLab, nodes_per_cell: int) -> str:
+    cluster = shown.scenario.cluster
     if cluster.placement == "flat":
         return f"Flat placement has no nodes: GPUs are shown in rows of {cluster.gpus_per_node * nodes_per_cell}."
     if nodes_per_cell == 1:

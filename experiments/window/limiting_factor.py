@@ -1,4 +1,4 @@
-"""Find what limits progress at a frame, by a rule on the state of the World.
+"""Find what limits progress at a frame, by a rule on the state of a lab.
 
 If experiments wait and no whole node is free, GPUs for experiments are the limit: more researchers would only lengthen
 the queue. Otherwise researchers are the limit, or training runs if discovered software waits for them. The rule cannot
@@ -17,7 +17,7 @@ from experiments.text.number_format import format_count, format_factor, pluraliz
 from sim import reporters
 
 if TYPE_CHECKING:
-    from sim.world import World
+    from experiments.window.shown_lab import ShownLab
 
 WINDOW_DAYS = 30.0
 MIN_GAP_DOUBLINGS = 0.5
@@ -45,7 +45,7 @@ class LimitingFactor(NamedTuple):
     """Name of the limit: researchers, queue, paused, training (training runs or researchers) or nothing (no work so
     far). Until AIs do all research also humans, or assistants (the AIs that assist humans)."""
     state: str
-    """State of the World at this frame, as a sentence that follows the name of the limit."""
+    """State of the lab at this frame, as a sentence that follows the name of the limit."""
     also: str
     """Second limit, as a sentence; empty if there is none."""
     shares: tuple[tuple[str, float], ...]
@@ -69,13 +69,13 @@ class _Row(NamedTuple):
     paused: float
 
 
-def limiting_factor_of(world: World) -> LimitingFactor:
-    """Return what limits the progress of a world, and the use of its researchers' time over the last 30 days.
+def limiting_factor_of(shown: ShownLab) -> LimitingFactor:
+    """Return what limits the progress of a lab, and the use of its researchers' time over the last 30 days.
 
     The shares are those of :func:`sim.run_statistics.time_shares`, with experiments split into those that wait for GPUs
     (queue) and those that run. The shares are an accounting of the window; the rule uses the current state only.
     """
-    rows = _recent_rows(world)
+    rows = _recent_rows(shown)
     days = dict.fromkeys(("researchers", "queue", "experiments", "paused"), 0.0)
     before = rows[0].day
     for row in rows:
@@ -86,28 +86,39 @@ def limiting_factor_of(world: World) -> LimitingFactor:
         days["experiments"] += weight * row.run
         days["paused"] += weight * row.paused
     total = sum(days.values())
-    if not world.lab.automation.is_complete and world.now > 0:
-        return _limiting_factor_of_humans(world, rows[0])
+    if state := _describe_absence(shown):
+        return LimitingFactor("nothing", state, "", (), rows[0].day, "", "")
+    if not shown.lab.automation.is_complete and shown.now > 0:
+        return _limiting_factor_of_humans(shown, rows[0])
     if total <= 0:
         return LimitingFactor("nothing", "no work has been done yet. Press Step or Play.", "", (), rows[0].day, "", "")
     shares = tuple((name, part / total) for name, part in days.items())
-    part = _limiting_part(world)
-    also = _describe_deployment_gap(world) if part != "training" else ""
+    part = _limiting_part(shown)
+    also = _describe_deployment_gap(shown) if part != "training" else ""
     return LimitingFactor(
         part,
-        _DESCRIPTIONS[part](world),
+        _DESCRIPTIONS[part](shown),
         also,
         shares,
         rows[0].day,
-        _describe_waiting(world),
-        _describe_duplicates(world, rows[0]),
+        _describe_waiting(shown),
+        _describe_duplicates(shown, rows[0]),
     )
 
 
-def _limiting_factor_of_humans(world: World, start: _Row) -> LimitingFactor:
+def _describe_absence(shown: ShownLab) -> str:
+    """Describe why a lab does no research; empty if it does."""
+    if shown.lab.has_ended:
+        return "the lab has ended. Its panels show its last state."
+    if not shown.lab.has_entered:
+        return f"the lab begins its research on day {shown.scenario.entry.day:,.6g}."
+    return ""
+
+
+def _limiting_factor_of_humans(shown: ShownLab, start: _Row) -> LimitingFactor:
     """Return what limits the progress of humans and of the AIs that assist them; there are no researchers yet."""
-    waiting = 0 if _is_node_free(world) else world.lab.compute.datacenter.jobs_waiting("experiment")
-    drafts = world.lab.line.drafts_waiting
+    waiting = 0 if _is_node_free(shown) else shown.lab.compute.datacenter.jobs_waiting("experiment")
+    drafts = shown.lab.line.drafts_waiting
     if drafts > waiting:
         part = "humans"
         state = (
@@ -117,72 +128,72 @@ def _limiting_factor_of_humans(world: World, start: _Row) -> LimitingFactor:
         part = "queue"
         state = f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and no GPU node is free."
     else:
-        part = "assistants" if world.lab.line.ais.tasks else "humans"
+        part = "assistants" if shown.lab.line.ais.tasks else "humans"
         state = "no paper waits for a human or for GPUs."
-    also, duplicates = _describe_deployment_gap(world), _describe_duplicates(world, start)
+    also, duplicates = _describe_deployment_gap(shown), _describe_duplicates(shown, start)
     return LimitingFactor(part, state, also, (), start.day, "", duplicates)
 
 
-def _is_node_free(world: World) -> bool:
+def _is_node_free(shown: ShownLab) -> bool:
     """Return whether the GPUs for experiments have a whole node free."""
-    free = reporters.gpus_idle(world.lab)
-    if world.scenario.cluster.partitioning == "static":
-        pool = world.lab.compute.datacenter.pool("experiment")
+    free = reporters.gpus_idle(shown.lab)
+    if shown.scenario.cluster.partitioning == "static":
+        pool = shown.lab.compute.datacenter.pool("experiment")
         free = 0 if pool is None else pool.capacity - pool.in_use
-    return free >= world.scenario.cluster.gpus_per_node
+    return free >= shown.scenario.cluster.gpus_per_node
 
 
-def _limiting_part(world: World) -> str:
+def _limiting_part(shown: ShownLab) -> str:
     """Return the name of the limit at the current state."""
-    census = world.lab.workforce.census.count
-    if census[Phase.QUEUE] and not _is_node_free(world):
+    census = shown.lab.workforce.census.count
+    if census[Phase.QUEUE] and not _is_node_free(shown):
         return "queue"
-    if census[Phase.PAUSED] > world.lab.workforce.active_researchers:
+    if census[Phase.PAUSED] > shown.lab.workforce.active_researchers:
         return "paused"
-    return "training" if world.lab.training.deployment_gap_doublings >= MIN_GAP_DOUBLINGS else "researchers"
+    return "training" if shown.lab.training.deployment_gap_doublings >= MIN_GAP_DOUBLINGS else "researchers"
 
 
-def _recent_rows(world: World) -> list[_Row]:
+def _recent_rows(shown: ShownLab) -> list[_Row]:
     """Return the recorded rows of the window, at most ``MAX_ROWS``, oldest first."""
-    columns: Sequence[Sequence[float]] = [world.datacollector.model_vars[name] for name in COLUMNS]
+    columns: Sequence[Sequence[float]] = [shown.series(name) for name in COLUMNS]
     days = columns[0]
-    first = min(bisect_left(days, world.now - WINDOW_DAYS), len(days) - 1)
+    first = min(bisect_left(days, shown.now - WINDOW_DAYS), len(days) - 1)
     stride = max(1, (len(days) - first) // MAX_ROWS)
     rows = [_Row(*(float(column[at]) for column in columns)) for at in range(len(days) - 1, first - 1, -stride)]
     return rows[::-1]
 
 
-def _describe_researchers(world: World) -> str:
-    number = format_count(world.lab.workforce.active_researchers)
+def _describe_researchers(shown: ShownLab) -> str:
+    number = format_count(shown.lab.workforce.active_researchers)
     return f"no experiment waits for GPUs, so more than {number} researchers would increase progress."
 
 
-def _describe_queue(world: World) -> str:
-    waiting = world.lab.workforce.census.count[Phase.QUEUE]
+def _describe_queue(shown: ShownLab) -> str:
+    waiting = shown.lab.workforce.census.count[Phase.QUEUE]
     return (
         f"{pluralize(waiting, 'experiment waits', 'experiments wait')} and no GPU node is free, so more "
         "researchers would only lengthen the queue."
     )
 
 
-def _describe_waiting(world: World) -> str:
+def _describe_waiting(shown: ShownLab) -> str:
     """Describe the share of researchers that wait now, and GPUs of other uses that are idle meanwhile."""
-    if not world.scenario.researcher.experiment_gpu_days:
+    if not shown.scenario.researcher.experiment_gpu_days:
         return ""
-    waiting, active = world.lab.workforce.census.count[Phase.QUEUE], max(1, world.lab.workforce.active_researchers)
+    waiting, active = shown.lab.workforce.census.count[Phase.QUEUE], max(1, shown.lab.workforce.active_researchers)
     sentence = (
         f"{waiting / active:.0%} of the researchers wait for GPUs now ({format_count(waiting)} of "
         f"{format_count(active)})"
     )
-    idle = _describe_idle_gpus(world) if waiting else ""
+    idle = _describe_idle_gpus(shown) if waiting else ""
     return f"{sentence}{f', while {idle}' if idle else ''}."
 
 
-def _describe_idle_gpus(world: World) -> str:
+def _describe_idle_gpus(shown: ShownLab) -> str:
     """Describe idle GPUs that are reserved for other uses than experiments; empty if there are none."""
-    if world.scenario.cluster.partitioning != "static":
+    if shown.scenario.cluster.partitioning != "static":
         return ""
-    pool, uses = world.lab.compute.datacenter, []
+    pool, uses = shown.lab.compute.datacenter, []
     for use in ("training", "inference"):
         use_pool = pool.pool(use)
         idle = 0 if use_pool is None else use_pool.capacity - pool.gpus_in_use(use)
@@ -191,13 +202,13 @@ def _describe_idle_gpus(world: World) -> str:
     return " and ".join(uses)
 
 
-def _describe_duplicates(world: World, start: _Row) -> str:
+def _describe_duplicates(shown: ShownLab, start: _Row) -> str:
     """Describe the share of duplicates among the papers since a row, and the weight of a duplicate."""
-    papers = world.lab.knowledge.papers - start.papers
-    share = (world.lab.knowledge.literature.duplicates - start.duplicates) / papers if papers > 0 else 0.0
+    papers = shown.lab.knowledge.papers - start.papers
+    share = (shown.lab.knowledge.literature.duplicates - start.duplicates) / papers if papers > 0 else 0.0
     if share < MIN_DUPLICATE_SHARE:
         return ""
-    weight = world.scenario.literature.duplicate_weight
+    weight = shown.scenario.literature.duplicate_weight
     sentence = f"{share:.0%} of the papers since day {start.day:.0f} are duplicates"
     if weight == 1:
         return f"{sentence}; they count in full here."
@@ -205,32 +216,32 @@ def _describe_duplicates(world: World, start: _Row) -> str:
     return f"{sentence}; each counts as {weight:.3g} papers, which costs {lost:.0%} of the effort."
 
 
-def _describe_paused(world: World) -> str:
-    return f"{format_count(world.lab.workforce.census.count[Phase.PAUSED])} researchers have no GPU for inference."
+def _describe_paused(shown: ShownLab) -> str:
+    return f"{format_count(shown.lab.workforce.census.count[Phase.PAUSED])} researchers have no GPU for inference."
 
 
-def _describe_training(world: World) -> str:
+def _describe_training(shown: ShownLab) -> str:
     discovered, deployed = (
-        format_factor(reporters.discovered(world.lab)),
-        format_factor(world.lab.knowledge.software.deployed),
+        format_factor(reporters.discovered(shown.lab)),
+        format_factor(shown.lab.knowledge.software.deployed),
     )
-    return f"software {discovered} is discovered and {deployed} is deployed; {_describe_training_run(world)}."
+    return f"software {discovered} is discovered and {deployed} is deployed; {_describe_training_run(shown)}."
 
 
-def _describe_deployment_gap(world: World) -> str:
+def _describe_deployment_gap(shown: ShownLab) -> str:
     """Describe software that is discovered but not deployed; empty if the gap is small."""
-    discovered, deployed = reporters.discovered(world.lab), world.lab.knowledge.software.deployed
-    if not world.scenario.training.required or discovered - deployed < MIN_GAP_DOUBLINGS:
+    discovered, deployed = reporters.discovered(shown.lab), shown.lab.knowledge.software.deployed
+    if not shown.scenario.training.required or discovered - deployed < MIN_GAP_DOUBLINGS:
         return ""
-    shorter = "has shortened training runs or " if world.scenario.training.speedup_exponent else ""
+    shorter = "has shortened training runs or " if shown.scenario.training.speedup_exponent else ""
     return (
         f"Software {format_factor(discovered)} is discovered and {format_factor(deployed)} is "
         f"deployed. The difference {shorter}waits for the next training run."
     )
 
 
-def _describe_training_run(world: World) -> str:
-    pool = world.lab.compute.datacenter.pool("training")
+def _describe_training_run(shown: ShownLab) -> str:
+    pool = shown.lab.compute.datacenter.pool("training")
     jobs = [job for job in pool.jobs() if job.use == "training"] if pool is not None else []
     if not jobs:
         return "the next run starts when enough software waits"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,14 +9,14 @@ from experiments.text.number_format import format_count, pluralize
 from sim.events import PaperPublished
 
 if TYPE_CHECKING:
-    from sim.world import World
+    from experiments.window.shown_lab import ShownLab
 
 MAX_PAPERS = 300
 """Maximum number of papers that are shown."""
 MAX_NEWEST_PAPERS = 180
 """Maximum number of newest papers; the others are earlier papers on which most of these build."""
 MAX_EVENTS = 2000
-"""Maximum number of events of the ledger that are searched for the newest papers."""
+"""Maximum number of events of the ledger, for each lab, that are searched for the newest papers."""
 
 
 class PaperNode(NamedTuple):
@@ -52,28 +51,28 @@ class CitationNetwork(NamedTuple):
     note: str
 
 
-def network_of(world: World, since: float) -> CitationNetwork:
-    """Return the newest papers of a world; ``since`` is the day of the last frame."""
-    literature = world.lab.knowledge.literature
-    newest = _newest_papers(world, since)
+def network_of(shown: ShownLab, since: float) -> CitationNetwork:
+    """Return the newest papers of a lab; ``since`` is the day of the last frame."""
+    literature = shown.lab.knowledge.literature
+    newest = _newest_papers(shown, since)
     edges = [
         edge for number in newest if literature.graph.has_node(number) for edge in literature.graph.out_edges(number)
     ]
     room = MAX_PAPERS - len(newest)
     earlier = Counter(cited for _, cited in edges if cited not in newest)
-    grounds = {number: _earlier_paper(world, number) for number, _ in earlier.most_common(room)}
-    shown = newest | grounds
-    kept = tuple((number, cited) for number, cited in edges if cited in shown)
-    papers = tuple(shown[number] for number in sorted(shown))
-    before = world.scenario.literature.open_questions
+    grounds = {number: _earlier_paper(shown, number) for number, _ in earlier.most_common(room)}
+    drawn = newest | grounds
+    kept = tuple((number, cited) for number, cited in edges if cited in drawn)
+    papers = tuple(drawn[number] for number in sorted(drawn))
+    before = shown.scenario.literature.open_questions
     return CitationNetwork(
-        papers, kept, before, literature.published, literature.duplicates, _describe_network(world, papers)
+        papers, kept, before, literature.published, literature.duplicates, _describe_network(shown, papers)
     )
 
 
-def _newest_papers(world: World, since: float) -> dict[int, PaperNode]:
+def _newest_papers(shown: ShownLab, since: float) -> dict[int, PaperNode]:
     found: dict[int, PaperNode] = {}
-    for event in itertools.islice(reversed(world.ledger), MAX_EVENTS):
+    for event in shown.latest_events(MAX_EVENTS):
         if isinstance(event, PaperPublished) and event.paper:
             found[event.paper] = PaperNode(
                 event.paper, event.day, False, event.researcher, int(event.papers), event.duplicates, event.day > since
@@ -83,18 +82,18 @@ def _newest_papers(world: World, since: float) -> dict[int, PaperNode]:
     return found
 
 
-def _earlier_paper(world: World, number: int) -> PaperNode:
+def _earlier_paper(shown: ShownLab, number: int) -> PaperNode:
     """Return an earlier paper. Earlier papers are never duplicates, and their events are not searched."""
-    return PaperNode(number, None, number <= world.scenario.literature.open_questions, 0, 1, 0, is_new=False)
+    return PaperNode(number, None, number <= shown.scenario.literature.open_questions, 0, 1, 0, is_new=False)
 
 
-def _describe_network(world: World, papers: tuple[PaperNode, ...]) -> str:
-    literature = world.lab.knowledge.literature
-    if world.lab.workforce.pool is not None and not literature.published and world.lab.knowledge.papers:
+def _describe_network(shown: ShownLab, papers: tuple[PaperNode, ...]) -> str:
+    literature = shown.lab.knowledge.literature
+    if shown.lab.workforce.pool is not None and not literature.published and shown.lab.knowledge.papers:
         return "Pooled work is continuous: there are no single papers."
     if not literature.published:
         return "No paper has been published yet. Press Step."
-    shown = sum(paper.papers for paper in papers if paper.researcher)
+    listed = sum(paper.papers for paper in papers if paper.researcher)
     field = len(papers) - sum(1 for paper in papers if paper.researcher)
-    note = f"The newest {format_count(shown)} of {pluralize(literature.published, 'paper')}"
+    note = f"The newest {format_count(listed)} of {pluralize(literature.published, 'paper')}"
     return note + (f", and {field} earlier papers that they build on." if field else ".")

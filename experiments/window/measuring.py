@@ -23,6 +23,8 @@ _STOP: Final = None
 class _MarginsRequest(NamedTuple):
     key: Hashable
     snapshot: Snapshot
+    lab: str
+    """Name of the lab whose inputs are raised."""
     on_done: MarginsCallback
 
 
@@ -41,11 +43,11 @@ class MarginsWorker:
         self._thread: threading.Thread | None = None
         self._send_lock = threading.Lock()
 
-    def submit(self, key: Hashable, snapshot: Snapshot, on_done: MarginsCallback) -> None:
-        """Request the margins of a snapshot; earlier requests of ``key`` are dropped."""
+    def submit(self, key: Hashable, snapshot: Snapshot, lab: str, on_done: MarginsCallback) -> None:
+        """Request the margins of a lab at a snapshot; earlier requests of ``key`` are dropped."""
         self.withdraw(key)
         with self._condition:
-            self._waiting[key] = _MarginsRequest(key, snapshot, on_done)
+            self._waiting[key] = _MarginsRequest(key, snapshot, lab, on_done)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._process_requests, name="asara measuring", daemon=True)
                 self._thread.start()
@@ -78,7 +80,7 @@ class MarginsWorker:
         try:
             worker = self._worker or self._start_worker()
             with self._send_lock:
-                worker.send(request.snapshot)
+                worker.send((request.snapshot, request.lab))
             found = worker.recv()
         except (OSError, EOFError):
             self._worker = None
@@ -95,16 +97,20 @@ class MarginsWorker:
 
 
 def serve_margins(requests: Connection) -> None:
-    """Answer each snapshot with its margins, or with a sentence on failure; a stop request ends a measurement early."""
+    """Answer each snapshot and lab with its margins, or with a sentence on failure.
+
+    A stop request ends a measurement early.
+    """
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
-            snapshot = requests.recv()
-            if snapshot is _STOP:
+            request = requests.recv()
+            if request is _STOP:
                 continue
+            snapshot, lab = request
             try:
-                found: MomentMargins | str = moment_margins(snapshot, requests.poll)
+                found: MomentMargins | str = moment_margins(snapshot, requests.poll, lab)
             except Exception as error:
                 found = f"{type(error).__name__}: {error}"
             requests.send(found)

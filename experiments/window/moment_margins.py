@@ -17,11 +17,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from experiments.window.shown_lab import ShownLab
 from hardware.datacenter import Datacenter, gpus_by_use
 from hardware.uses import Use
 from sim import reporters
 from sim.margins import reason_undefined
-from sim.scenario.model import ScenarioError
+from sim.scenario.model import Scenario, ScenarioError
 from sim.world import Snapshot, World
 
 INPUTS: Final = ("researchers", "experiments", "training")
@@ -58,26 +59,30 @@ class StoppedError(Exception):
     """The caller stopped a measurement."""
 
 
-def moment_margins(snapshot: Snapshot, stop: Callable[[], bool] = lambda: False) -> MomentMargins:
+def moment_margins(
+    snapshot: Snapshot, stop: Callable[[], bool] = lambda: False, lab: str | None = None
+) -> MomentMargins:
     """Measure the elasticities at a snapshot, by runs with shared randomness. Nothing else is changed.
 
-    ``stop`` is called at intervals. Raises StoppedError once it returns True.
+    ``stop`` is called at intervals. Raises StoppedError once it returns True. ``lab`` is the name of the lab whose
+    inputs are raised and whose software counts, by default the first.
     """
-    base = _restored_world(snapshot)
+    world = _restored_world(snapshot)
+    base = ShownLab(world, lab)
     if reason := reason_undefined(base.scenario):
-        base.close()
+        world.close()
         return MomentMargins(snapshot.day, "", (), 0.0, 0.0, reason)
     try:
         path = _SoftwarePath(base, stop)
         path.run(path.start + 1.0, MAX_DAYS, MAX_EVENTS)
     finally:
-        base.close()
+        world.close()
     gain = path.gained
     if gain < MIN_GAIN:
         return MomentMargins(
             snapshot.day, "", (), path.days, gain, f"software gains nothing within {path.days:.0f} days"
         )
-    found = tuple((name, _elasticity(snapshot, name, path)) for name in INPUTS)
+    found = tuple((name, _elasticity(snapshot, base.name, name, path)) for name in INPUTS)
     best, largest = max(found, key=lambda each: each[1])
     return MomentMargins(snapshot.day, best if largest > 0 else "", found, path.days, gain)
 
@@ -109,21 +114,23 @@ def raise_input(datacenter: Datacenter, name: str) -> tuple[dict[str, Any], floa
     return changes, (work + more) / work
 
 
-def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
-    """Return the elasticity of one input; 0 if the input is not used."""
+def _elasticity(snapshot: Snapshot, lab: str, name: str, base: _SoftwarePath) -> float:
+    """Return the elasticity of one input of a lab; 0 if the input is not used."""
     world = _restored_world(snapshot)
+    before = ShownLab(world, lab)
     try:
-        if not _is_input_used(world, name):
+        if not _is_input_used(before.scenario, name):
             return 0.0
-        changes, factor = raise_input(world.lab.compute.datacenter, name)
+        changes, factor = raise_input(before.lab.compute.datacenter, name)
         if not changes:
             return 0.0
-        more = world.branch(**changes)
+        more = world.branch(**{f"{lab}.{each}" if lab else each: value for each, value in changes.items()})
         try:
-            if name == "training" and more.lab.training.run is not None:
-                more.lab.training.interrupt()
-                more.lab.training.resume()
-            path = _SoftwarePath(more, base.stop)
+            raised = ShownLab(more, lab)
+            if name == "training" and raised.lab.training.run is not None:
+                raised.lab.training.interrupt()
+                raised.lab.training.resume()
+            path = _SoftwarePath(raised, base.stop)
             path.run(base.start + base.gained, 2 * base.days, 3 * MAX_EVENTS)
         finally:
             more.close()
@@ -135,10 +142,10 @@ def _elasticity(snapshot: Snapshot, name: str, base: _SoftwarePath) -> float:
     return math.log(base.day_of(base.gained) / days) / math.log(factor)
 
 
-def _is_input_used(world: World, name: str) -> bool:
+def _is_input_used(scenario: Scenario, name: str) -> bool:
     if name == "experiments":
-        return world.scenario.researcher.experiment_gpu_days > 0
-    return name == "researchers" or world.scenario.training.required
+        return scenario.researcher.experiment_gpu_days > 0
+    return name == "researchers" or scenario.training.required
 
 
 def _restored_world(snapshot: Snapshot) -> World:
@@ -148,7 +155,7 @@ def _restored_world(snapshot: Snapshot) -> World:
     try:
         return world.branch(
             run__horizon_days=min(100_000.0, max(run.horizon_days, world.now + 3 * MAX_DAYS)),
-            run__max_doublings=max(run.max_doublings, world.lab.knowledge.doublings + 3),
+            run__max_doublings=max(run.max_doublings, max(lab.knowledge.doublings for lab in world.labs.values()) + 3),
             run__stop_at_researchers=0.0,
             researcher__experiment_variation="fixed",
         )
@@ -159,12 +166,12 @@ def _restored_world(snapshot: Snapshot) -> World:
 
 
 class _SoftwarePath:
-    """The software of a world from a frame on."""
+    """The software of a lab from a frame on."""
 
-    def __init__(self, world: World, stop: Callable[[], bool]) -> None:
-        self._world = world
+    def __init__(self, shown: ShownLab, stop: Callable[[], bool]) -> None:
+        self._shown = shown
         self.stop = stop
-        self.start = reporters.discovered(world.lab)
+        self.start = reporters.discovered(shown.lab)
         self._days = [0.0]
         self._gains = [0.0]
 
@@ -179,7 +186,7 @@ class _SoftwarePath:
 
     def run(self, target: float, days: float, events: int) -> None:
         """Run until software reaches ``target`` doublings, or ``days`` days or ``events`` events have passed."""
-        world, start, most = self._world, self._world.now, events
+        world, start, most = self._shown.world, self._shown.now, events
         while world.running and self.start + self.gained < target and world.now - start < days and most > 0:
             before = world.steps
             while world.running and world.steps == before and most > 0:
@@ -188,7 +195,7 @@ class _SoftwarePath:
                 world.step_events(_EVENTS_PER_PIECE)
                 most -= _EVENTS_PER_PIECE
             self._days.append(world.now - start)
-            self._gains.append(reporters.discovered(world.lab) - self.start)
+            self._gains.append(reporters.discovered(self._shown.lab) - self.start)
 
     def day_of(self, gain: float) -> float:
         """Return the days after which a gain was reached, by linear interpolation between frames; at most all days."""

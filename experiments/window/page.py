@@ -18,7 +18,7 @@ from experiments.window.downloads import DOWNLOADS, download
 from experiments.window.form_fields import differences, fields, scenario_from_form
 from experiments.window.gpu_grid import GpuCell
 from experiments.window.measuring import MarginsWorker
-from experiments.window.player import Goal, RunPlayer
+from experiments.window.player import Goal, RunPlayer, RunRecord
 from experiments.window.session import ViewState, WindowSession
 from experiments.window.views import (
     cluster,
@@ -26,6 +26,7 @@ from experiments.window.views import (
     events,
     header,
     kernels,
+    labs,
     limiting_factor,
     literature,
     settings,
@@ -34,6 +35,7 @@ from experiments.window.views import (
     team,
     timeline,
 )
+from sim.runner import RunResult
 from sim.scenario.model import Scenario, ScenarioError
 
 MAX_INPUT_LENGTH = 200
@@ -53,9 +55,13 @@ _measurer = MarginsWorker()
 class PageProps(NamedTuple):
     """The values of each component of the page, by name."""
 
+    labs: dict[str, Any] | None
+    """None for one lab."""
     limit: dict[str, Any]
     controls: dict[str, Any]
     software: dict[str, Any]
+    lead: dict[str, Any] | None
+    """None for one lab."""
     tasks: dict[str, Any] | None
     """None if the panel is not shown."""
     team: dict[str, Any]
@@ -79,9 +85,11 @@ class ReactiveView:
 def build_props(state: ViewState) -> PageProps:
     """Return the values of all components for a state."""
     return PageProps(
+        labs=labs.labs_props(state),
         limit=limiting_factor.limit_props(state),
         controls=timeline.controls_props(state),
         software=software.software_props(state),
+        lead=labs.lead_props(state, software.software_axis_end(state)),
         tasks=tasks.task_props(state),
         team=team.team_props(state),
         waits=cluster.waiting_props(state),
@@ -103,7 +111,7 @@ def open_session(opening: PageLink, publish: Callable[[int], None]) -> WindowSes
             return None
         session = WindowSession(RunPlayer(opening.link.scenario, opening.link.seed), publish, _measurer)
         open_sessions.add(session)
-    if opening.link.frame or opening.link.branches:
+    if opening.link.frame or opening.link.branches or opening.link.lab:
         session.open_link(opening.link)
     if opening.error:
         session.report_error(opening.error)
@@ -173,6 +181,10 @@ def View(session: WindowSession, view: ReactiveView) -> None:
     """Show the components of the page in order."""
     props = view.props
     Header(session, view)
+    if props.labs is not None:
+        components.LabsPanel(
+            **props.labs, event_show=guarded_handler(session, lambda event: session.show_lab(str(event.get("lab"))))
+        )
     components.LimitPanel(**props.limit)
     components.ControlsPanel(
         **props.controls,
@@ -194,8 +206,7 @@ def Header(session: WindowSession, view: ReactiveView) -> None:
     def make(event: dict[str, Any]) -> None:
         kind = str(event.get("kind"))
         if kind in DOWNLOADS:
-            result, changes_text = session.query(lambda player: (player.result(), player.changes_text))
-            made_file = download(kind, result, changes_text)
+            made_file = download(kind, *session.query(downloaded_values))
             file.set({"name": made_file.name, "mime": made_file.mime, "content": made_file.content})
 
     components.HeaderPanel(
@@ -206,6 +217,12 @@ def Header(session: WindowSession, view: ReactiveView) -> None:
     )
 
 
+def downloaded_values(player: RunPlayer) -> tuple[RunResult, str, RunRecord | None, str]:
+    """Return what :func:`download` takes of the run of a player."""
+    record = player.record() if len(player.labs) > 1 else None
+    return player.result(), player.changes_text, record, player.shown_lab
+
+
 @solara.component
 def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
     """Show scenario, seed and parameters; typed values are kept until they are applied."""
@@ -213,6 +230,7 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
     typed = solara.use_reactive(cast("dict[str, str]", {}))
     seed = solara.use_reactive("")
     chosen = solara.use_reactive("")
+    target = solara.use_reactive("")
 
     def discard_edits() -> None:
         typed.set({})
@@ -223,6 +241,7 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
         name = str(event.get("scenario"))
         scenario_named(name)
         typed.set({})
+        target.set("")
         chosen.set("" if name == state.initial_scenario.name else name)
 
     def base() -> Scenario:
@@ -233,7 +252,7 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
         if name == "seed":
             seed.set(text)
         elif name in fields():
-            typed.set(typed.value | {name: text})
+            typed.set(typed.value | {settings.name_for(settings.valid_target(target.value, base()), name): text})
 
     def edited_scenario() -> Scenario:
         filled = scenario_from_form(base(), typed.value)
@@ -243,7 +262,8 @@ def SettingsForm(session: WindowSession, view: ReactiveView) -> None:
 
     solara.use_effect(discard_edits, [state.scenario, state.seed])
     components.SettingsPanel(
-        **settings.settings_props(state, typed.value, seed.value, chosen.value),
+        **settings.settings_props(state, typed.value, seed.value, chosen.value, target.value),
+        event_target_lab=guarded_handler(session, lambda event: target.set(str(event.get("lab")))),
         event_typed=guarded_handler(session, store_value),
         event_undo=guarded_handler(session, lambda event: discard_edits()),
         event_chose=guarded_handler(session, choose),
@@ -272,6 +292,9 @@ def ViewPanels(session: WindowSession, view: ReactiveView) -> None:
             **props.software,
             event_choose=guarded_handler(session, lambda event: session.choose(whole_number(event, "index"))),
         )
+        if props.lead is not None:
+            components.ChartPanel(**props.lead)
+            solara.v.Html(tag="h2", class_="wide asara-details", children=[f"Details of {view.state.frame.lab}"])
         if props.tasks is not None:
             components.TasksPanel(**props.tasks)
         components.ChartPanel(**props.team)

@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from experiments.errors import InputError
 from experiments.text.number_format import toml_value
-from experiments.window.form_fields import differences, fields, parse_value, scenario_from_form
+from experiments.window.form_fields import differences, fields, page_scenarios, parse_value, scenario_from_form
 from experiments.window.player import MAX_FRAMES, MAX_TIMELINES, RunPlayer, SeekResult
 from experiments.window.timeline import TimelineView
 from sim.interventions import FIXED_AT_START
-from sim.scenario.model import DEFAULT, Scenario, did_you_mean, shipped_scenarios
+from sim.scenario.labs import split_name
+from sim.scenario.model import DEFAULT, Scenario, did_you_mean
 
 MAX_QUERY_LENGTH = 6000
 """Maximum length of a query [characters]."""
@@ -26,7 +27,7 @@ MAX_PAIRS = 100
 MAX_SEED = 2**63 - 1
 LETTERS = "ABCD"
 """Names of the timelines of a link, in order."""
-_KEYS = ("scenario", "seed", "frame", "branch", "last", "chosen")
+_KEYS = ("scenario", "seed", "lab", "frame", "branch", "last", "chosen")
 _BRANCH = re.compile(r"([^-@]*)(?:-([^-@]*))?(?:@([^-@]*))?", re.ASCII)
 
 
@@ -56,24 +57,27 @@ class Link(NamedTuple):
     """Latest known frame of the first timeline; 0 for no more than is needed."""
     chosen: int | None = None
     """Position of the chosen timeline, 0 for the first; None for the last."""
+    lab: str = ""
+    """Name of the shown lab; empty for the first."""
 
 
 def shipped_scenario(name: str) -> Scenario:
     """Return a shipped scenario; a name is never read as a file. Raises InputError for an unknown name."""
-    if name not in shipped_scenarios():
-        raise InputError(
-            f"there is no scenario '{_printable(name)}' here{did_you_mean(name[:100], shipped_scenarios())}"
-        )
+    if name not in page_scenarios():
+        raise InputError(f"there is no scenario '{_printable(name)}' here{did_you_mean(name[:100], page_scenarios())}")
     return Scenario.load(name)
 
 
-def link_of(name: str, scenario: Scenario, seed: int, frame: int, timelines: Sequence[TimelineView] = ()) -> Link:
+def link_of(
+    name: str, scenario: Scenario, seed: int, frame: int, timelines: Sequence[TimelineView] = (), lab: str = ""
+) -> Link:
     """Return the link to a frame of the chosen timeline, with all timelines that it is compared with.
 
-    ``scenario`` is the scenario at the start of the first timeline.
+    ``scenario`` is the scenario at the start of the first timeline, and ``lab`` the name of the shown lab.
     """
+    lab = "" if lab in scenario.labs[:1] else lab
     if len(timelines) < 2:
-        return Link(name, scenario, seed, frame)
+        return Link(name, scenario, seed, frame, lab=lab)
     places = {timeline.index: place for place, timeline in enumerate(timelines)}
     chosen = next(place for place, timeline in enumerate(timelines) if timeline.is_chosen)
     lasts = [
@@ -84,7 +88,7 @@ def link_of(name: str, scenario: Scenario, seed: int, frame: int, timelines: Seq
         for place, timeline in enumerate(timelines)
         if place
     )
-    return Link(name, scenario, seed, frame, branches, lasts[0], chosen if chosen < len(branches) else None)
+    return Link(name, scenario, seed, frame, branches, lasts[0], chosen if chosen < len(branches) else None, lab)
 
 
 def _parent(places: Mapping[int, int], timeline: TimelineView, place: int) -> int | None:
@@ -99,6 +103,7 @@ def encode(link: Link, find: Callable[[str], Scenario] = shipped_scenario) -> st
     """
     pairs = [("scenario", link.name), ("seed", str(link.seed))]
     pairs += [(name, _encode_value(value)) for name, value in differences(find(link.name), link.scenario).items()]
+    pairs += [("lab", link.lab)] if link.lab else []
     pairs += [("last", str(link.last))] if link.last else []
     pairs += [("branch", _encode_branch(branch)) for branch in link.branches]
     pairs += [("chosen", LETTERS[link.chosen])] if link.chosen is not None else []
@@ -128,7 +133,7 @@ def decode(query: str, find: Callable[[str], Scenario] = shipped_scenario) -> Li
         branches.append(branch)
         known.append(now)
     chosen = _parse_letter("chosen", words["chosen"], len(known)) if "chosen" in words else None
-    return Link(name, scenario, seed, frame, tuple(branches), last, chosen)
+    return Link(name, scenario, seed, frame, tuple(branches), last, chosen, _parse_lab(words.get("lab", ""), scenario))
 
 
 def restore(link: Link, player: RunPlayer) -> SeekResult:
@@ -136,6 +141,8 @@ def restore(link: Link, player: RunPlayer) -> SeekResult:
 
     Raises ScenarioError for a branch that is not possible.
     """
+    if link.lab and not (shown := player.show_lab(link.lab)).done:
+        return shown
     timelines = [player.chosen_index]
     moves = [player.seek(link.last)] if link.last else []
     for branch in link.branches:
@@ -182,7 +189,7 @@ def _classify_pairs(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, str], d
             raise InputError(f"the link contains '{_printable(key)}' twice")
         elif key in _KEYS:
             words[key] = text
-        elif key in fields():
+        elif split_name(key)[1] in fields():
             changes[key] = text
         else:
             raise InputError(
@@ -214,6 +221,14 @@ def _parse_letter(word: str, text: str, there: int) -> int:
     return letters.index(text)
 
 
+def _parse_lab(name: str, scenario: Scenario) -> str:
+    """Return the name of a lab of a scenario, which may be empty."""
+    if name and (name not in scenario.labs or len(scenario.labs) == 1):
+        allowed = ", ".join(scenario.labs) if len(scenario.labs) > 1 else "no lab, because this scenario has only one"
+        raise InputError(f"lab = '{_printable(name)}' is not a lab of the link; allowed: {allowed}. Choose another lab")
+    return name
+
+
 def _encode_branch(branch: BranchPoint) -> str:
     last = f"-{branch.last}" if branch.last else ""
     parent = f"@{LETTERS[branch.parent]}" if branch.parent is not None else ""
@@ -234,7 +249,7 @@ def _parse_branch(text: str, known: Sequence[Scenario]) -> tuple[BranchPoint, Sc
         if not equals:
             raise InputError(f"the link changes '{_printable(each)}' in a branch; write NAME=VALUE")
         typed[name], changes[name] = value, parse_value(name, value)
-        if name in FIXED_AT_START:
+        if split_name(name)[1] in FIXED_AT_START:
             raise InputError(f"{name} cannot change within a run, and a branch of the link changes it")
     return BranchPoint(frame, changes, parent, last), _scenario_with(known[-1 if parent is None else parent], typed)
 

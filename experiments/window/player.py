@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from experiments.window.change_summary import describe_changes, fingerprint
-from experiments.window.frame import Frame, frame_of
+from experiments.window.frame import COLUMNS, Frame, frame_of
 from experiments.window.researcher_history import history_of
+from experiments.window.shown_lab import ShownLab
 from experiments.window.timeline import (
     CacheUsage,
     Timeline,
@@ -17,6 +18,7 @@ from experiments.window.timeline import (
     count_records,
     reached_in_known_frames,
 )
+from sim.events import Event
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import Snapshot, World
@@ -45,8 +47,8 @@ _TOO_FEW_GPUS = re.compile(r"^job (\d+) asks for (\d+) GPUs at once, and no more
 """Message of the cluster about a job that a change leaves too few GPUs."""
 
 
-PositionKey = tuple[int, int, int, int]
-"""Run, timeline, frame, and number of single events since the frame."""
+PositionKey = tuple[int, int, int, int, str]
+"""Run, timeline, frame, number of single events since the frame, and the shown lab."""
 
 
 class SeekResult(NamedTuple):
@@ -58,6 +60,16 @@ class SeekResult(NamedTuple):
     """False if the move stopped before its target."""
     sentence: str
     """What happened, or why the move stopped."""
+
+
+class RunRecord(NamedTuple):
+    """The record of all labs of a run."""
+
+    scenario: Scenario
+    """Scenario of all labs."""
+    events: list[Event]
+    series: dict[str, dict[str, list[float]]]
+    """Series of each lab by name, one value a frame."""
 
 
 class _Position(NamedTuple):
@@ -77,6 +89,8 @@ class _SavedRun(NamedTuple):
     timelines: list[Timeline]
     next_index: int
     position: _Position
+    lab: str
+    """Name of the shown lab."""
 
 
 class _MoveStoppedError(Exception):
@@ -104,6 +118,8 @@ class RunPlayer:
         self._earlier_run: _SavedRun | None = None
         """Run before the last reset."""
         self._is_closed = self._is_between_pieces = False
+        self._lab = ""
+        """Name of the shown lab; empty for the only lab."""
         self._start_with(World(scenario, seed))
 
     def _start_with(self, world: World) -> None:
@@ -112,7 +128,9 @@ class RunPlayer:
         self._run_number = next(self._run_counter)
         self._world, self._world_events = world, 0
         """The only live world, and the number of its events since its latest whole frame."""
-        self._world_timeline = first = Timeline(0, world)
+        if self._lab not in world.labs:
+            self._lab = next(iter(world.labs))
+        self._world_timeline = first = Timeline(0, world, self._lab)
         """Timeline of the world."""
         self._timelines = [first]
         self._next_index = 1
@@ -129,7 +147,17 @@ class RunPlayer:
     def position_key(self) -> PositionKey:
         """Key of the current position; equal keys mean equal positions."""
         timeline, frame, events = self._position
-        return self._run_number, timeline.owner_of(frame.number).index, frame.number, events
+        return self._run_number, timeline.owner_of(frame.number).index, frame.number, events, self._lab
+
+    @property
+    def labs(self) -> tuple[str, ...]:
+        """Names of the labs; an empty name for the only lab."""
+        return self._position.timeline.labs
+
+    @property
+    def shown_lab(self) -> str:
+        """Name of the lab that frames show in detail; empty for the only lab."""
+        return self._lab
 
     @property
     def scenario(self) -> Scenario:
@@ -187,7 +215,7 @@ class RunPlayer:
     def timelines(self, most: int = 2000) -> tuple[TimelineView, ...]:
         """Return all timelines for plots, the first run first, each with about ``most`` rows at most."""
         chosen = self._position.timeline
-        return tuple(timeline.to_view(timeline is chosen, most) for timeline in self._timelines)
+        return tuple(timeline.to_view(timeline is chosen, most, self._lab) for timeline in self._timelines)
 
     # Moves
 
@@ -226,6 +254,10 @@ class RunPlayer:
         """Continue along another timeline, at the same frame or its latest. Raises ScenarioError if it is unknown."""
         return self._run_move(lambda: self._choose(index))
 
+    def show_lab(self, name: str) -> SeekResult:
+        """Show another lab in detail from now on, at the same frame. Raises ScenarioError if it is unknown."""
+        return self._run_move(lambda: self._show_lab(name))
+
     def reset(self, scenario: Scenario | None = None, seed: int | None = None) -> SeekResult:
         """Start a new run on day 0, with another scenario or seed if given, and without branches.
 
@@ -250,8 +282,8 @@ class RunPlayer:
     # Questions that need the world
 
     def history(self, researcher: int) -> list[tuple[float, str]]:
-        """Return the history of a researcher so far: days and sentences, oldest first."""
-        return self._query_world(lambda world: history_of(world, researcher))
+        """Return the history of a researcher of the shown lab so far: days and sentences, oldest first."""
+        return self._query_world(lambda world: history_of(ShownLab(world, self._lab), researcher))
 
     def digest(self) -> str:
         """Return the digest of the run so far, equal to that of a headless run that stops here."""
@@ -269,8 +301,12 @@ class RunPlayer:
         return self._world.snapshot()
 
     def result(self) -> RunResult:
-        """Return the run so far as a result that later moves do not change."""
-        return self._query_world(_copy_result)
+        """Return the run of the shown lab so far as a result that later moves do not change."""
+        return self._query_world(lambda world: _copy_result(world, self._lab))
+
+    def record(self) -> RunRecord:
+        """Return the events and series of all labs so far, which later moves do not change."""
+        return self._query_world(_copy_record)
 
     def _query_world(self, question: Callable[[World], AnswerT]) -> AnswerT:
         """Answer a question at the current position; between two pieces of a move the world stays where it is."""
@@ -343,12 +379,15 @@ class RunPlayer:
                 self._set_position(timeline, frame.number + 1)
                 return sentence or "The frame has ended without a visible change."
             if sentence := describe_changes(self._world, before):
-                self._position = _Position(timeline, frame_of(self._world, is_between_frames=True), last)
+                self._position = _Position(timeline, self._frame_between_frames(), last)
                 return sentence
             if last % EVENTS_PER_PIECE == 0:
                 self._stop_if_requested()
-        self._position = _Position(timeline, frame_of(self._world, is_between_frames=True), last)
+        self._position = _Position(timeline, self._frame_between_frames(), last)
         raise _MoveStoppedError(f"No visible change in {last - events:,} events. Press Event again to continue.")
+
+    def _frame_between_frames(self) -> Frame:
+        return frame_of(self._world, is_between_frames=True, lab=self._lab)
 
     def _advance_to_next(self, goal: Goal, frames: int) -> str:
         self._raise_if_over()
@@ -360,12 +399,16 @@ class RunPlayer:
                     break
                 self._ensure_frame(timeline, number)
                 self._position = _Position(timeline, timeline.latest_frame)
-            if reached_in_known_frames(goal, timeline, number):
+            if reached_in_known_frames(goal, timeline, number, self._lab):
                 self._set_position(timeline, number)
-                return f"Day {self.current_frame.day:.6g}: a {GOALS[goal]}."
+                return f"Day {self.current_frame.day:.6g}: a {GOALS[goal]}{self._of_lab}."
         self._set_position(timeline, min(start + frames, timeline.last_known_frame))
         why = "the run is over" if self.is_over else f"none came in {frames:,} frames"
-        raise _MoveStoppedError(f"No {GOALS[goal]} up to day {self.current_frame.day:.6g}: {why}.")
+        raise _MoveStoppedError(f"No {GOALS[goal]}{self._of_lab} up to day {self.current_frame.day:.6g}: {why}.")
+
+    @property
+    def _of_lab(self) -> str:
+        return f" of {self._lab}" if self._lab else ""
 
     def _branch(self, frame: int, changes: dict[str, Any]) -> str:
         self.scenario.replace(**changes)  # report invalid changes before the position moves
@@ -377,11 +420,16 @@ class RunPlayer:
         self._advance_world_to(timeline, frame)
         kept = self._timelines_with_room()
         dropped = next((each for each in self._timelines if each not in kept), None)
+        if self._world.ending is not None and len(self._world.labs) > 1:
+            raise ScenarioError(
+                f"this run of several labs is over ({self._world.ending.ending}); allowed: a branch from an earlier "
+                "frame. Rewind, then branch"
+            )
         try:
             world = self._world.branch(**changes)
         except ScenarioError as error:
             raise ScenarioError(_branch_error(self._world, str(error))) from None
-        branch = Timeline(self._next_index, world, timeline.owner_of(frame), changes)
+        branch = Timeline(self._next_index, world, self._lab, timeline.owner_of(frame), changes)
         self._next_index += 1
         self._timelines = [*kept, branch]
         self._adopt_world(world, branch)
@@ -413,6 +461,18 @@ class RunPlayer:
         self._set_position(timeline, min(self.current_frame.number, timeline.last_known_frame))
         return f"{timeline.label}, day {self.current_frame.day:.6g}."
 
+    def _show_lab(self, name: str) -> str:
+        timeline, frame, events = self._position
+        if name not in self.labs:
+            raise ScenarioError(f"there is no lab '{name[:40]}'; allowed: {', '.join(self.labs)}. Choose one of them")
+        self._advance_world_to(timeline, frame.number, events)
+        self._lab = name
+        if events:
+            self._position = _Position(timeline, self._frame_between_frames(), events)
+        else:
+            self._set_position(timeline, frame.number)
+        return f"{name}, day {self.current_frame.day:.6g}."
+
     def _reset(self, scenario: Scenario | None, seed: int | None) -> str:
         world = World(scenario or self._timelines[0].scenario, self.seed if seed is None else seed)
         self._earlier_run = self._save_run()
@@ -422,14 +482,19 @@ class RunPlayer:
 
     def _save_run(self) -> _SavedRun:
         return _SavedRun(
-            self.seed, self._run_number, self._timelines, self._next_index, self._position._replace(events=0)
+            self.seed,
+            self._run_number,
+            self._timelines,
+            self._next_index,
+            self._position._replace(events=0),
+            self._lab,
         )
 
     def _restore_earlier(self) -> str:
         if self._earlier_run is None:
             raise ScenarioError("there is no earlier run to bring back")
         earlier, self._earlier_run = self._earlier_run, self._save_run()
-        self.seed, self._run_number, self._timelines, self._next_index, self._position = earlier
+        self.seed, self._run_number, self._timelines, self._next_index, self._position, self._lab = earlier
         timeline, number = self._position.timeline, self._position.frame.number
         owner = timeline.owner_of(number)
         self._adopt_world(owner.restore_world(owner.checkpoint_before(number)), owner)
@@ -450,10 +515,10 @@ class RunPlayer:
         """Set the position to a frame that is known, or to the next one."""
         self._ensure_frame(timeline, number)
         owner = timeline.owner_of(number)
-        frame = owner.kept_frame(number)
+        frame = owner.kept_frame(number, self._lab)
         if frame is None:
             self._advance_world_to(timeline, number)
-            frame = owner.capture_frame(self._world)
+            frame = owner.capture_frame(self._world, self._lab)
         self._position = _Position(timeline, frame)
 
     def _ensure_frame(self, timeline: Timeline, number: int) -> None:
@@ -465,7 +530,7 @@ class RunPlayer:
                 raise _MoveStoppedError(
                     f"A run has at most {MAX_RECORDS:,} papers, jobs and other events here. Use `asara run`."
                 )
-            if len(self._world.lab.workforce.researchers) > MAX_INDIVIDUALS:
+            if sum(len(lab.workforce.researchers) for lab in self._world.labs.values()) > MAX_INDIVIDUALS:
                 raise _MoveStoppedError(
                     f"A run has at most {MAX_INDIVIDUALS:,} individual researchers here. Lower run__max_individuals."
                 )
@@ -507,7 +572,7 @@ class RunPlayer:
         over = self._world.step_events(most)
         self._world_events = 0 if over else self._world_events + most
         if over:
-            self._world_timeline.record(self._world)
+            self._world_timeline.record(self._world, self._lab)
         return over
 
     def _restore_checkpoint(self, owner: Timeline, frame: int) -> None:
@@ -527,15 +592,23 @@ def _branch_error(world: World, sentence: str) -> str:
     if found is None:
         return sentence
     number, gpus, most = map(int, found.groups())
-    jobs = [job for pool in world.lab.compute.datacenter.pools.values() for job in pool.jobs()]
-    job = next(each for each in jobs if each.number == number)
+    pools = (pool for lab in world.labs.values() for pool in lab.compute.datacenter.pools.values())
+    jobs = [job for pool in pools for job in pool.jobs() if job.number == number]
+    if len(jobs) > 1 and len(world.labs) > 1:  # several labs have a job of this number
+        return sentence
+    job = jobs[0]
     what = "a training run" if job.use == "training" else "an experiment"
     state = "waits for" if not job.allocation else "holds"
     then = f", or branch after day {job.planned_end:,.1f}, when it ends" if job.allocation else ""
     return f"{what} {state} {gpus:,} GPUs and could have at most {most:,}; give its pool more GPUs{then}"
 
 
-def _copy_result(world: World) -> RunResult:
-    result = summarise(world)
+def _copy_result(world: World, lab: str) -> RunResult:
+    result = summarise(world, lab)
     series = {name: list(column) for name, column in result.series.items()}
     return result._replace(series=series, events=list(result.events), jobs=list(result.jobs))
+
+
+def _copy_record(world: World) -> RunRecord:
+    series = {name: {each: list(ShownLab(world, name).series(each)) for each in COLUMNS} for name in world.labs}
+    return RunRecord(world.scenario, list(world.ledger), series)

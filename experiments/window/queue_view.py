@@ -18,8 +18,9 @@ from hardware.uses import BACKGROUND, Use
 from sim.reporters import uses_of
 
 if TYPE_CHECKING:
+    from experiments.window.shown_lab import ShownLab
     from hardware.cluster.jobs import Job, JobRecord
-    from sim.world import World
+    from sim.lab import Lab
 
 MAX_LISTED_JOBS = 20
 """Maximum number of waiting jobs that are listed."""
@@ -67,21 +68,21 @@ class QueueView(NamedTuple):
     """How many jobs are listed, and how many have no size yet."""
 
 
-def queue_of(world: World) -> QueueView:
-    """Return the waiting jobs of a world."""
-    pools = world.lab.compute.datacenter.pools.values()
+def queue_of(shown: ShownLab) -> QueueView:
+    """Return the waiting jobs of a lab."""
+    pools = shown.lab.compute.datacenter.pools.values()
     waiting = [job for pool in pools for job in pool.jobs() if not job.allocation]
     arrays = [array_job for pool in pools for array_job in pool.pending_arrays]
-    shown = list(_next_jobs(world, waiting, arrays))
-    waits = _mean_waits(world, arrays)
-    uses = tuple(_use_wait(use, waiting, arrays, waits.get(use)) for use in uses_of(world.lab))
+    listed = list(_next_jobs(shown, waiting, arrays))
+    waits = _mean_waits(shown, arrays)
+    uses = tuple(_use_wait(use, waiting, arrays, waits.get(use)) for use in uses_of(shown.lab))
     jobs = sum(use.waiting for use in uses)
     unknown = sum(array_job.count for array_job in arrays)
-    return QueueView(jobs, sum(use.gpus for use in uses), tuple(shown), uses, _describe_list(jobs, shown, unknown))
+    return QueueView(jobs, sum(use.gpus for use in uses), tuple(listed), uses, _describe_list(jobs, listed, unknown))
 
 
-def _next_jobs(world: World, waiting: list[Job], arrays: list[JobArray]) -> list[WaitingJob]:
-    discipline = world.scenario.cluster.queue
+def _next_jobs(shown: ShownLab, waiting: list[Job], arrays: list[JobArray]) -> list[WaitingJob]:
+    discipline = shown.scenario.cluster.queue
 
     def turn(job: Job) -> tuple[float, int]:
         if discipline == "sjf":
@@ -132,7 +133,7 @@ class _WaitSums:
 
 
 class _WaitTotals:
-    """Running sums of all uses of one world, updated when they are read."""
+    """Running sums of all uses of one lab, updated when they are read."""
 
     def __init__(self) -> None:
         self._seen = 0
@@ -146,23 +147,23 @@ class _WaitTotals:
         return self._sums
 
 
-_totals: WeakKeyDictionary[World, _WaitTotals] = WeakKeyDictionary()
+_totals: WeakKeyDictionary[Lab, _WaitTotals] = WeakKeyDictionary()
 _totals_lock = threading.Lock()
 
 
-def _mean_waits(world: World, arrays: list[JobArray]) -> dict[str, float]:
+def _mean_waits(shown: ShownLab, arrays: list[JobArray]) -> dict[str, float]:
     """Return the mean wait of the jobs of each use that waited, ran or ended in the last 30 days [days]."""
     with _totals_lock:
-        totals = _totals.setdefault(world, _WaitTotals())
+        totals = _totals.setdefault(shown.lab, _WaitTotals())
         ended = {
-            use: sums.since(world.now - RECENT_DAYS)
-            for use, sums in totals.read(world.lab.compute.datacenter.records).items()
+            use: sums.since(shown.now - RECENT_DAYS)
+            for use, sums in totals.read(shown.lab.compute.datacenter.records).items()
         }
     # Inference holds its GPUs by jobs of infinite length, which never wait.
-    jobs = [job for pool in world.lab.compute.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
-    here = [(job.use, *_days_waited(job, world.now)) for job in jobs]
+    jobs = [job for pool in shown.lab.compute.datacenter.pools.values() for job in pool.jobs() if job.length < math.inf]
+    here = [(job.use, *_days_waited(job, shown.now)) for job in jobs]
     here += [
-        (array_job.job_class.use, array_job.count * (world.now - array_job.submitted), array_job.count)
+        (array_job.job_class.use, array_job.count * (shown.now - array_job.submitted), array_job.count)
         for array_job in arrays
     ]
     for use, days, tasks in here:

@@ -12,7 +12,7 @@ from sim.events import ActiveResearchersChanged, CohortFormed, PaperPublished
 
 if TYPE_CHECKING:
     from agents.researcher import Researcher
-    from sim.world import World
+    from experiments.window.shown_lab import ShownLab
 
 MAX_LINES = 500
 """Maximum number of lines; a longer history shows its beginning and end."""
@@ -28,27 +28,27 @@ _ACTIVITIES = {
 }
 
 
-def history_of(world: World, number: int) -> list[HistoryLine]:
+def history_of(shown: ShownLab, number: int) -> list[HistoryLine]:
     """Return the history of a researcher: days and sentences, oldest first.
 
     The history of a cohort member ends when it joins the cohort: a cohort has only counts of its members.
     """
-    if not 1 <= number <= world.lab.workforce.size:
-        return [(world.now, f"There is no researcher {number:,}; numbers go from 1 to {world.lab.workforce.size:,}.")]
-    joined = _cohort_joined(world, number)
+    if not 1 <= number <= shown.lab.workforce.size:
+        return [(shown.now, f"There is no researcher {number:,}; numbers go from 1 to {shown.lab.workforce.size:,}.")]
+    joined = _cohort_joined(shown, number)
     lines = [
-        *_arrival_line(world, number, joined),
-        *_paper_lines(world, number),
-        *_experiment_lines(world, number, joined),
+        *_arrival_line(shown, number, joined),
+        *_paper_lines(shown, number),
+        *_experiment_lines(shown, number, joined),
     ]
     lines.sort(key=lambda line: line[0])
-    return [*_truncate_lines(lines), (world.now, _current_line(world, number))]
+    return [*_truncate_lines(lines), (shown.now, _current_line(shown, number))]
 
 
-def _arrival_line(world: World, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
+def _arrival_line(shown: ShownLab, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
     """Describe how the researcher became active, and how it joined a cohort."""
     arrived = 0.0
-    for event in world.ledger:
+    for event in shown.events():
         if isinstance(event, ActiveResearchersChanged) and event.researchers >= number:
             arrived = event.day
             break
@@ -63,18 +63,18 @@ def _arrival_line(world: World, number: int, joined: CohortFormed | None) -> Ite
         yield joined.day, f"It joins a cohort of {joined.researchers:,}, whose members have no individual history."
 
 
-def _cohort_joined(world: World, number: int) -> CohortFormed | None:
+def _cohort_joined(shown: ShownLab, number: int) -> CohortFormed | None:
     """Return the event in which the researcher joined a cohort; None for an individual. Later arrivals join at once."""
-    if any(each.number == number for each in world.lab.workforce.researchers):
+    if any(each.number == number for each in shown.lab.workforce.researchers):
         return None
-    return next((event for event in world.ledger if isinstance(event, CohortFormed)), None)
+    return next((event for event in shown.events() if isinstance(event, CohortFormed)), None)
 
 
-def _paper_lines(world: World, number: int) -> list[HistoryLine]:
+def _paper_lines(shown: ShownLab, number: int) -> list[HistoryLine]:
     """Describe the researcher's own papers; papers of a cohort have several authors and are left out."""
     lines = []
-    field = world.scenario.literature.open_questions
-    for event in world.ledger:
+    field = shown.scenario.literature.open_questions
+    for event in shown.events():
         if isinstance(event, PaperPublished) and event.researcher == number and event.team_size == 1 and event.paper:
             outcome = "a duplicate of an earlier result" if event.duplicates else "a new result"
             sentence = (
@@ -84,9 +84,9 @@ def _paper_lines(world: World, number: int) -> list[HistoryLine]:
     return lines
 
 
-def _experiment_lines(world: World, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
+def _experiment_lines(shown: ShownLab, number: int, joined: CohortFormed | None) -> Iterator[HistoryLine]:
     """Describe the finished experiments; later ones under this number belong to the whole cohort."""
-    for record in world.lab.compute.datacenter.records:
+    for record in shown.lab.compute.datacenter.records:
         own = joined is None or record.submitted <= joined.day
         if own and record.owner == number and record.use == "experiment":
             yield from _job_lines(record)
@@ -114,12 +114,12 @@ def _job_lines(record: JobRecord) -> list[HistoryLine]:
     return lines
 
 
-def _current_line(world: World, number: int) -> str:
-    researcher = next((each for each in world.lab.workforce.researchers if each.number == number), None)
+def _current_line(shown: ShownLab, number: int) -> str:
+    researcher = next((each for each in shown.lab.workforce.researchers if each.number == number), None)
     if researcher is not None:
         return _activity(researcher)
-    if world.lab.workforce.cohorts:
-        size = world.lab.workforce.in_cohorts
+    if shown.lab.workforce.cohorts:
+        size = shown.lab.workforce.in_cohorts
         return f"Now it is one of {size:,} researchers of a cohort. Only the number in each phase is known."
     return "Now it thinks in a pool, whose members have no individual history."
 

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
 from experiments.errors import InputError
+from experiments.window.form_fields import scenario_of_lab
 from experiments.window.frame import Frame
 from experiments.window.measuring import MarginsWorker
 from experiments.window.moment_margins import MomentMargins
@@ -86,6 +87,11 @@ class ViewState(NamedTuple):
     """Measured limit on progress at this frame; None before it is measured."""
     is_measuring: bool = False
     """Whether the limit is being measured."""
+
+    @property
+    def lab_scenario(self) -> Scenario:
+        """Scenario of the chosen timeline as the shown lab reads it."""
+        return scenario_of_lab(self.scenario, self.frame.lab)
 
 
 class QueuedMove(NamedTuple):
@@ -176,6 +182,17 @@ class WindowSession:
         """Continue along another timeline."""
         self.pause()
         self.enqueue("choose", lambda player: player.choose(timeline))
+
+    def show_lab(self, name: str) -> None:
+        """Show another lab in detail, at the same frame; the history of a researcher is closed."""
+        self.pause()
+
+        def show(player: RunPlayer) -> SeekResult:
+            moved = player.show_lab(name)
+            self._followed_researcher = 0
+            return moved
+
+        self.enqueue("show lab", show)
 
     def reset(self, scenario: Scenario, seed: int) -> None:
         """Start a new run on day 0."""
@@ -406,7 +423,7 @@ class WindowSession:
         def receive(found: MomentMargins) -> None:
             self.submit(lambda player: self._store_margins(position, found))
 
-        self._measurer.submit(self, snapshot, receive)
+        self._measurer.submit(self, snapshot, self._player.shown_lab, receive)
 
     def _store_margins(self, position: PositionKey, found: MomentMargins) -> None:
         self._margins[position] = found

@@ -11,8 +11,8 @@ import numpy as np
 from sim.time_horizon import NoHorizon
 
 if TYPE_CHECKING:
+    from experiments.window.shown_lab import ShownLab
     from sim.lab import Lab
-    from sim.world import World
 
 MAX_ROWS = 20
 """Maximum number of rows; more kinds of tasks are shown in groups of equal size."""
@@ -91,12 +91,12 @@ class TaskView(NamedTuple):
         return self.kinds_automated / self.kinds
 
 
-def task_view_of(world: World) -> TaskView | None:
-    """Return who does which task in the lab of a world.
+def task_view_of(shown: ShownLab) -> TaskView | None:
+    """Return who does which task in a lab.
 
     Return None if AIs have done all research since day 0 and there are no humans.
     """
-    lab = world.lab
+    lab = shown.lab
     automation, line = lab.automation, lab.line
     if automation.is_complete and not lab.humans.size and not any(automation.automation_days):
         return None

@@ -1,4 +1,4 @@
-"""Count the researchers of a World by phase: individual researchers and members of cohorts."""
+"""Count the researchers of a lab by phase: individual researchers and members of cohorts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agents.phases import Phase
 from experiments.text.number_format import pluralize
 
 if TYPE_CHECKING:
-    from sim.world import World
+    from experiments.window.shown_lab import ShownLab
 
 MAX_PEOPLE = 400
 """Maximum number of individual researchers that are listed."""
@@ -51,7 +51,7 @@ class CohortSummary(NamedTuple):
 
 
 class TeamView(NamedTuple):
-    """All researchers of a world."""
+    """All researchers of a lab."""
 
     active_researchers: int
     phases: tuple[PhaseCount, ...]
@@ -76,17 +76,17 @@ class TeamView(NamedTuple):
         return sum(each.in_cohorts for each in self.phases)
 
 
-def team_of(world: World) -> TeamView:
-    """Return the researchers of a world."""
-    population = world.lab.workforce
-    cohorts, pool = population.cohorts, world.lab.workforce.pool
+def team_of(shown: ShownLab) -> TeamView:
+    """Return the researchers of a lab."""
+    population = shown.lab.workforce
+    cohorts, pool = population.cohorts, shown.lab.workforce.pool
     others = pool.anonymous_members if pool is not None else 0
     phases = []
     for phase in PHASES:
         grouped = sum(cohort.count[phase] for cohort in cohorts)
         pooled = others if phase is Phase.THINK else 0
         phases.append(
-            PhaseCount(phase.value, world.lab.workforce.census.count[phase] - grouped - pooled, grouped, pooled)
+            PhaseCount(phase.value, shown.lab.workforce.census.count[phase] - grouped - pooled, grouped, pooled)
         )
     people = tuple(
         IndividualResearcher(each.number, each.phase.value, each.papers, each.active)
@@ -94,21 +94,21 @@ def team_of(world: World) -> TeamView:
     )
     groups = tuple(CohortSummary(each.number, each.size, each.active) for each in cohorts)
     return TeamView(
-        world.lab.workforce.active_researchers,
+        shown.lab.workforce.active_researchers,
         tuple(phases),
         people,
         groups,
-        _describe_team(len(population.researchers), groups, others) or _describe_humans(world),
-        world.lab.humans.size,
-        world.lab.automation.ais,
+        _describe_team(len(population.researchers), groups, others) or _describe_humans(shown),
+        shown.lab.humans.size,
+        shown.lab.automation.ais,
     )
 
 
-def _describe_humans(world: World) -> str:
+def _describe_humans(shown: ShownLab) -> str:
     """Describe the humans who do research until AIs do it on their own; empty after that."""
-    if world.lab.automation.is_complete:
+    if shown.lab.automation.is_complete:
         return ""
-    humans, ais = world.lab.humans.size, world.lab.automation.ais
+    humans, ais = shown.lab.humans.size, shown.lab.automation.ais
     return (
         f"{pluralize(humans, 'human')} and {pluralize(ais, 'AI')} that assist them write papers. Researchers appear "
         "when AIs can do all tasks of a paper."

@@ -6,11 +6,11 @@ import itertools
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from experiments.text.number_format import toml_value
-from experiments.window.frame import COLUMNS, Frame, frame_of
+from experiments.window.frame import COLUMNS, Frame, frame_of, reporter_values
 from experiments.window.thinning_cache import ThinningCache, pack, unpack
 from sim import events as ledger
 from sim.scenario.model import Scenario
@@ -33,10 +33,12 @@ class Bookmark(NamedTuple):
     """A marked point on the time axis of a timeline."""
 
     day: float
-    kind: Literal["doubling", "training", "deployed", "task", "asara"]
+    kind: Literal["doubling", "training", "deployed", "task", "asara", "delivery", "end"]
     value: float
     """Doublings of discovered software, generation in training, or deployed doublings, by kind. For a task the number
-    of its kind, and for ASARA the number of humans."""
+    of its kind, and for ASARA the number of humans. For a delivery the number of nodes, and 0 for the end of a lab."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
 
 
 BOOKMARKS_OF_GOALS = {"doubling": "doubling", "retraining": "training", "task": "task"}
@@ -72,15 +74,30 @@ class TimelineView:
     last_frame: int
     """Latest known frame; the rows begin at ``from_frame``."""
     columns: dict[str, list[float]]
-    """Columns of sim.reporters by name, thinned to a maximum number of rows; "frame" is the number of each row."""
+    """Columns of sim.reporters of the shown lab by name, thinned to a maximum number of rows; "frame" is the number of
+    each row."""
     bookmarks: tuple[Bookmark, ...]
+    """Bookmarks of all labs."""
+    software: dict[str, list[float]] = field(default_factory=dict)
+    """Discovered software of each of several labs by name, in the rows of ``columns`` [doublings]; empty for one
+    lab."""
 
 
 class Timeline:
     """One timeline, from day 0 or from a branch on. It holds no World, but can create one at any frame."""
 
-    def __init__(self, index: int, world: World, parent: Timeline | None = None, changes: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        index: int,
+        world: World,
+        lab: str,
+        parent: Timeline | None = None,
+        changes: dict[str, Any] | None = None,
+    ) -> None:
+        """Begin a timeline at the current frame of a world, which is captured for a lab."""
         self.index = index
+        self.labs = tuple(world.labs)
+        """Names of the labs; an empty name for the only lab."""
         self.parent = parent
         self.changes = changes or {}
         self.scenario: Scenario = world.scenario
@@ -95,17 +112,18 @@ class Timeline:
         self._first_day = world.now
         self._frames = ThinningCache(MAX_FRAME_BYTES)
         self._checkpoints = ThinningCache(MAX_CHECKPOINT_BYTES)
-        self._columns = {name: array("d") for name in COLUMNS}
+        self._columns = {lab: {name: array("d") for name in COLUMNS} for lab in self.labs}
         self._events_read = len(world.ledger)
         self._cost_at_checkpoint, self._checkpoint_bytes = recreation_cost(world), len(self._initial_snapshot)
-        self.latest_frame = self.capture_frame(world)
+        self.latest_frame = self.capture_frame(world, lab)
         """Frame that was captured last."""
         self._append_row(world, self.latest_frame)
 
     @property
     def stored_bytes(self) -> int:
         """Memory of everything that the timeline keeps [bytes]."""
-        rows = sum(len(column) * column.itemsize for column in self._columns.values())
+        columns = itertools.chain.from_iterable(each.values() for each in self._columns.values())
+        rows = sum(len(column) * column.itemsize for column in columns)
         return len(self._initial_snapshot) + self._frames.stored_bytes + self._checkpoints.stored_bytes + rows
 
     @property
@@ -134,25 +152,23 @@ class Timeline:
             timeline = timeline.parent
         return timeline
 
-    def kept_frame(self, number: int) -> Frame | None:
-        """Return a frame of this timeline; None if it is not kept."""
-        if self.latest_frame.number == number:
-            return self.latest_frame
-        frame: Frame | None = self._frames.get(number)
-        return frame
+    def kept_frame(self, number: int, lab: str) -> Frame | None:
+        """Return a frame of this timeline for a lab; None if it is not kept."""
+        frame: Frame | None = self.latest_frame if self.latest_frame.number == number else self._frames.get(number)
+        return frame if frame is not None and frame.lab == lab else None
 
-    def record(self, world: World) -> None:
-        """Record a world at a whole frame: a new row, and a checkpoint if one is due."""
+    def record(self, world: World, lab: str) -> None:
+        """Record a world at a whole frame: a new row, and a checkpoint if one is due. A new frame shows ``lab``."""
         if world.steps > self.last_known_frame:
-            self._append_row(world, self.capture_frame(world))
+            self._append_row(world, self.capture_frame(world, lab))
         if recreation_cost(world) - self._cost_at_checkpoint >= max(
             MIN_RECREATION_COST, self._checkpoint_bytes // BYTES_PER_COST_UNIT
         ):
             self._keep_checkpoint(world)
 
-    def capture_frame(self, world: World) -> Frame:
-        """Capture and keep the current frame of a world."""
-        self.latest_frame = frame = frame_of(world)
+    def capture_frame(self, world: World, lab: str) -> Frame:
+        """Capture and keep the current frame of a world for a lab, in place of the frame for another lab."""
+        self.latest_frame = frame = frame_of(world, lab=lab)
         self._frames.put(frame.number, frame)
         return frame
 
@@ -169,8 +185,10 @@ class Timeline:
         self._cost_at_checkpoint = recreation_cost(world)
 
     def _append_row(self, world: World, frame: Frame) -> None:
-        for name, value in zip(COLUMNS, frame.values, strict=True):
-            self._columns[name].append(value)
+        for name, lab in world.labs.items():
+            values = frame.values if name == frame.lab else reporter_values(lab)
+            for column, value in zip(self._columns[name].values(), values, strict=True):
+                column.append(value)
         self.bookmarks += _bookmarks_in(world.ledger[self._events_read :])
         self._events_read = len(world.ledger)
         if world.ending is not None:
@@ -188,17 +206,18 @@ class Timeline:
         self._cost_at_checkpoint = recreation_cost(world)
         return world
 
-    def value_at(self, number: int, column: str) -> float:
-        """Return the value of a reporter at a known frame."""
+    def value_at(self, number: int, column: str, lab: str) -> float:
+        """Return the value of a reporter of a lab at a known frame."""
         owner = self.owner_of(number)
-        return owner._columns[column][number - owner.first_frame]
+        return owner._columns[lab][column][number - owner.first_frame]
 
-    def to_view(self, is_chosen: bool, max_rows: int) -> TimelineView:
-        """Return the timeline for plots, with about ``max_rows`` rows at most."""
+    def to_view(self, is_chosen: bool, max_rows: int, lab: str) -> TimelineView:
+        """Return the timeline of a lab for plots, with about ``max_rows`` rows at most."""
         rows = self.last_known_frame - self.first_frame + 1
         kept = _evenly_spaced_rows(rows, max_rows)
-        columns = {name: [column[at] for at in kept] for name, column in self._columns.items()}
+        columns = {name: [column[at] for at in kept] for name, column in self._columns[lab].items()}
         columns["frame"] = [float(self.first_frame + at) for at in kept]
+        software = {name: [each["discovered"][at] for at in kept] for name, each in self._columns.items()}
         parent = None if self.parent is None else self.parent.index
         return TimelineView(
             self.index,
@@ -210,27 +229,29 @@ class Timeline:
             self.last_known_frame,
             columns,
             tuple(self.bookmarks),
+            software if len(self.labs) > 1 else {},
         )
 
 
-def reached_in_known_frames(goal: str, timeline: Timeline, number: int) -> bool:
-    """Return whether a goal of ``RunPlayer.advance_to_next`` is reached in a known frame after the first."""
+def reached_in_known_frames(goal: str, timeline: Timeline, number: int, lab: str) -> bool:
+    """Return whether a lab reaches a goal of ``RunPlayer.advance_to_next`` in a known frame after the first."""
     if goal == "queue":
-        return _waiting_jobs(timeline, number - 1) == 0 < _waiting_jobs(timeline, number)
+        return _waiting_jobs(timeline, number - 1, lab) == 0 < _waiting_jobs(timeline, number, lab)
     owner = timeline.owner_of(number)
     if number == owner.first_frame and owner.parent is not None:
         owner = owner.parent.owner_of(number)  # a branch begins with the state at the end of the previous frame
-    start, end = (timeline.value_at(at, "day") for at in (number - 1, number))
+    start, end = (timeline.value_at(at, "day", lab) for at in (number - 1, number))
     first = bisect_right(owner.bookmarks, start, key=_day_of)
     kind = BOOKMARKS_OF_GOALS[goal]
     days = itertools.takewhile(
-        lambda day: day <= end, (mark.day for mark in owner.bookmarks[first:] if mark.kind == kind)
+        lambda day: day <= end, (mark.day for mark in owner.bookmarks[first:] if (mark.kind, mark.lab) == (kind, lab))
     )
     return any(True for _ in days)
 
 
-def _waiting_jobs(timeline: Timeline, number: int) -> float:
-    return timeline.value_at(number, "experiments_waiting") + timeline.value_at(number, "training_waiting")
+def _waiting_jobs(timeline: Timeline, number: int, lab: str) -> float:
+    uses = ("experiments_waiting", "training_waiting")
+    return sum(timeline.value_at(number, use, lab) for use in uses)
 
 
 def _day_of(mark: Bookmark) -> float:
@@ -244,21 +265,26 @@ def recreation_cost(world: World) -> int:
 
 def count_records(world: World) -> int:
     """Return the number of records of a world: ledger events and finished jobs."""
-    return len(world.ledger) + len(world.lab.compute.datacenter.records)
+    return len(world.ledger) + sum(len(lab.compute.datacenter.records) for lab in world.labs.values())
 
 
 def _bookmarks_in(events: list[ledger.Event]) -> Iterator[Bookmark]:
     for event in events:
         if isinstance(event, ledger.SoftwareDoubled):
-            yield Bookmark(event.day, "doubling", event.n)
+            yield Bookmark(event.day, "doubling", event.n, event.lab)
         elif isinstance(event, ledger.TrainingRequested):
-            yield Bookmark(event.day, "training", event.generation)
+            yield Bookmark(event.day, "training", event.generation, event.lab)
         elif isinstance(event, ledger.Deployed):
-            yield Bookmark(event.day, "deployed", event.deployed)
+            yield Bookmark(event.day, "deployed", event.deployed, event.lab)
         elif isinstance(event, ledger.TaskAutomated):
-            yield Bookmark(event.day, "task", event.kind)
+            yield Bookmark(event.day, "task", event.kind, event.lab)
         elif isinstance(event, ledger.ResearchAutomated):
-            yield Bookmark(event.day, "asara", event.humans)
+            yield Bookmark(event.day, "asara", event.humans, event.lab)
+        elif isinstance(event, ledger.GpusDelivered):
+            nodes = event.inference + event.experiment + event.training
+            yield Bookmark(event.day, "delivery", nodes, event.lab)
+        elif isinstance(event, ledger.LabEnded):
+            yield Bookmark(event.day, "end", 0.0, event.lab)
 
 
 def _evenly_spaced_rows(rows: int, max_rows: int) -> list[int]:

@@ -32,7 +32,11 @@ NEXT_STEP = "Use `asara run` for larger scenarios."
 
 
 def check_bounds(scenario: Scenario) -> None:
-    """Raise InputError, with the allowed range, if a scenario is too large for the page."""
+    """Raise InputError, with the allowed range, if a scenario or one of its labs is too large for the page."""
+    if len(scenario.labs) > 1:
+        for lab in scenario.labs:
+            check_bounds(scenario.lab_scenario(lab))
+        return
     flat = scenario.flat()
     for name, most in MAX_VALUES.items():
         if flat[name] > most:

@@ -2,7 +2,7 @@
 
 In the lab, experiments must keep the size of the frontier. The run continues until its researchers wait. It is rewound,
 and a branch continues with cheaper experiments and the same randomness. On the road to ASARA, the picture shows the
-timeline and the panel of tasks when AIs can do 6 of 10 tasks.
+timeline and the panel of tasks when AIs can do 6 of 10 tasks. The picture of two labs ends with the chart of the lead.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ REWOUND, LAST = 260, 470
 """First frame of the branch, and last frame of the first run."""
 SIZES = {1280: 1340, 390: 1480}
 """Width and height in pixels."""
+RACE_FRAME = 200
+"""Frame of the picture of two labs."""
 ROAD_LAST, ROAD_FRAME = 1440, 1100
 """Last known frame of the road to ASARA, and the frame of its picture."""
 
@@ -68,6 +70,20 @@ def shoot_road(page: Reader, folder: Path) -> None:
     page.page.screenshot(path=folder / "window-road.png", clip=clip, animations="disabled")
 
 
+def shoot_race(page: Reader, folder: Path) -> None:
+    """Write a screenshot of two labs, from the top of the page to the chart of the lead."""
+    page.open(f"?scenario=two-labs&frame={RACE_FRAME}")
+    page.until_frame(RACE_FRAME)
+    page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.page.set_viewport_size({"width": 1280, "height": 1060})
+    page.page.wait_for_selector('[data-view="lead"] canvas')
+    page.page.wait_for_selector("[data-measured]")
+    page.until("() => document.fonts.status === 'loaded'")
+    panel = page.page.locator('[data-view="lead"]').bounding_box()
+    clip = {"x": 0, "y": 0, "width": 1280, "height": panel["y"] + panel["height"] + 12}
+    page.page.screenshot(path=folder / "window-race.png", clip=clip, animations="disabled")
+
+
 def main(folder: Path) -> None:
     """Write all screenshots into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,6 +94,7 @@ def main(folder: Path) -> None:
         tell(page)
         shoot(page, folder)
         shoot_road(page, folder)
+        shoot_race(page, folder)
         page.sound()
         page.close()
 

@@ -92,6 +92,27 @@ def test_page_branch_shares_randomness_with_the_first_run(reader: Open) -> None:
     assert page.digest() == first
 
 
+def test_page_of_two_labs_picks_a_lab_and_branches_it_alone(reader: Open) -> None:
+    page = reader("?scenario=two-labs", width=390)
+    page.step(2)
+    page.page.click('[data-lab="follower"]')
+    page.page.wait_for_selector('[data-lab="follower"][aria-pressed="true"]')
+    page.until("() => window.location.search.includes('lab=follower')")
+    assert page.text(".asara-details") == "Details of follower"
+    assert page.digest() == headless(2, scenario="two-labs").digest()
+    page.page.click('[data-do="settings"]')
+    page.page.select_option('[data-do="target"]', "follower")
+    page.type("researcher__papers_per_month", "2")
+    page.press("branch")
+    page.page.wait_for_selector('[data-future="1"][aria-pressed="true"]')
+    page.step(2)
+    world = headless(2, scenario="two-labs").branch(**{"follower.researcher__papers_per_month": 2.0})
+    for _ in range(2):
+        world.step()
+    assert page.digest() == world.digest()
+    assert page.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
 def test_browsers_are_independent(reader: Open) -> None:
     one, other = reader(), reader("?scenario=lab&seed=7")
     one.step(2)

@@ -84,7 +84,7 @@ def chart_option(x: Option, y: Option, series: list[Option], tooltip: str, right
     }
 
 
-def line_series(name: str, colour: str, points: list[list[float]], **more: Any) -> Option:
+def line_series(name: str, colour: str, points: Sequence[Sequence[float | None]], **more: Any) -> Option:
     """Build a line through points; ``more`` gives width, kind (such as "dashed"), opacity and options of ECharts."""
     look = {
         "color": f"${colour}",

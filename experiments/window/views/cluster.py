@@ -47,7 +47,7 @@ def gpu_grid_props(state: ViewState) -> dict[str, Any]:
                 "cross": use == "failed",
             }
             for use in USES
-            if use != "background" or state.scenario.cluster.background != NO_BACKGROUND
+            if use != "background" or state.lab_scenario.cluster.background != NO_BACKGROUND
         ],
         "pools": [
             {"name": pool, "cells": len(list(cells))} for pool, cells in groupby(grid.cells, key=lambda c: c.pool)
@@ -111,7 +111,7 @@ def waiting_props(state: ViewState) -> dict[str, Any]:
 
 def empty_queue_hint(state: ViewState, now: str) -> str:
     """Return ``now`` and a hint on how to find a frame with waiting jobs."""
-    if state.scenario.researcher.experiment_gpu_days == 0:
+    if state.lab_scenario.researcher.experiment_gpu_days == 0:
         return f"{now} Papers need no experiments here. Choose the scenario “lab”, in which they do."
     if state.frame.ending is not None:
         return f"{now} The run is over. Rewind or start anew."

@@ -71,6 +71,11 @@ def HeaderPanel(
     """Show the name of the run, its link and the downloads."""
 
 
+@component("labs.vue")
+def LabsPanel(labs: PropList, event_show: EventCallback) -> None:
+    """Show the labs, of which one is shown in detail."""
+
+
 @component("limit.vue")
 def LimitPanel(
     part: str,
@@ -84,6 +89,7 @@ def LimitPanel(
     since: str,
     bar_label: str,
     figures: PropList,
+    lab: str = "",
 ) -> None:
     """Show what limits progress now, and the key figures."""
 
@@ -124,12 +130,15 @@ def SettingsPanel(
     wrong: bool,
     edits: int,
     has_earlier: bool,
+    event_target_lab: EventCallback,
     event_chose: EventCallback,
     event_back: Callable[..., None],
     event_typed: EventCallback,
     event_branch: Callable[..., None],
     event_start: Callable[..., None],
     event_undo: Callable[..., None],
+    labs: PropList = [],  # noqa: B006 - a default that nobody changes
+    target: str = "",
 ) -> None:
     """Show scenario, seed and parameters as a form."""
 

@@ -20,9 +20,13 @@ EVENT_COLOURS = {
     "AssistantsChanged": "green",
     "TaskAutomated": "green",
     "ResearchAutomated": "green",
+    "GpusDelivered": "orange",
+    "LabEnded": "red",
     "RunEnded": "red",
 }
-EMPHASISED_EVENTS = frozenset({"SoftwareDoubled", "Deployed", "TaskAutomated", "ResearchAutomated", "RunEnded"})
+EMPHASISED_EVENTS = frozenset(
+    {"SoftwareDoubled", "Deployed", "TaskAutomated", "ResearchAutomated", "LabEnded", "RunEnded"}
+)
 
 
 def event_props(state: ViewState) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def event_props(state: ViewState) -> dict[str, Any]:
         "lines": [
             [
                 f"{event.day:,.1f}",
-                event.sentence,
+                event.labelled,
                 EVENT_COLOURS.get(event.kind, "grey"),
                 event.kind in EMPHASISED_EVENTS,
             ]

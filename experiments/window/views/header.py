@@ -7,17 +7,19 @@ from typing import Any
 
 from experiments.window.default_link import scenario_named
 from experiments.window.downloads import DOWNLOADS
-from experiments.window.form_fields import differences, fields
+from experiments.window.event_text import label_sentence
+from experiments.window.form_fields import differences, fields, page_scenarios, value_of
 from experiments.window.permalink import encode, link_of
 from experiments.window.session import ViewState
 from experiments.window.views.timeline import timeline_path
-from sim.scenario.model import Scenario, shipped_scenarios
+from sim.scenario.labs import split_name
+from sim.scenario.model import Scenario
 
 
 def header_props(state: ViewState) -> dict[str, Any]:
     """Return the values of the header."""
     first = state.initial_scenario
-    link = link_of(first.name, first, state.seed, state.frame.number, state.timelines)
+    link = link_of(first.name, first, state.seed, state.frame.number, state.timelines, state.frame.lab)
     return {
         "title": first.name,
         "seed": str(state.seed),
@@ -25,7 +27,7 @@ def header_props(state: ViewState) -> dict[str, Any]:
         "about": description(state),
         "link": f"?{encode(link, scenario_named)}",
         "still": not state.is_playing and not state.is_busy,
-        "link_note": "" if first.name in shipped_scenarios() else OWN_FILE_NOTE,
+        "link_note": "" if first.name in page_scenarios() else OWN_FILE_NOTE,
         "files": [{"kind": kind, "label": made.label} for kind, made in DOWNLOADS.items()],
     }
 
@@ -46,10 +48,11 @@ def scenario_changes(state: ViewState) -> list[dict[str, str]]:
 
 
 def _describe_change(before: Scenario, name: str, value: Any, since: str) -> dict[str, str]:
-    label = fields()[name].label
+    lab, flat_name = split_name(name)
+    label = label_sentence(lab, fields()[flat_name].label)
     return {
         "name": name,
-        "text": f"{label} {_format_value(value)} ({_format_value(before.flat()[name])}){since}",
+        "text": f"{label} {_format_value(value)} ({_format_value(value_of(before, name))}){since}",
     }
 
 

@@ -33,6 +33,7 @@ def limit_props(state: ViewState) -> dict[str, Any]:
         for (name, share), percent in zip(parts, round_to_100_percent([share for _, share in parts]), strict=True)
     ]
     part, sentence = headline(state)
+    lab = state.frame.lab
     current = "" if part == found.part or ending is not None else capitalise(found.state)
     return {
         "part": part,
@@ -40,12 +41,13 @@ def limit_props(state: ViewState) -> dict[str, Any]:
         "measured": describe_margins(state) if ending is None else "",
         "also": " ".join(each for each in (current, found.waiting, found.also, found.duplicates) if each),
         "ending": "" if ending is None else ending.sentence,
-        "did": "" if ending is None else f"What this run did: {ending.pace.sentence}",
+        "did": "" if ending is None else f"What {lab or 'this run'} did: {ending.pace.sentence}",
         "leads": "" if ending is None else f"Where it leads: {ending.long_run.sentence}",
         "shares": shares,
         "since": "" if not found.shares else f"Researchers' time since day {format_count(round(found.since))}:",
         "bar_label": ", ".join(f"{each['label']} {each['text']}" for each in shares),
         "figures": key_numbers(state),
+        **({"lab": lab} if lab else {}),
     }
 
 

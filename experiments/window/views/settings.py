@@ -8,10 +8,19 @@ from typing import Any
 
 from experiments.errors import InputError
 from experiments.window.default_link import available_scenarios, scenario_named
-from experiments.window.form_fields import FilledForm, FormField, blocks, scenario_from_form
+from experiments.window.form_fields import (
+    LAB_PARAMETER,
+    FilledForm,
+    FormField,
+    blocks,
+    scenario_from_form,
+    scenario_of_lab,
+    value_of,
+)
 from experiments.window.permalink import MAX_SEED
 from experiments.window.session import ViewState
 from sim.interventions import FIXED_AT_START
+from sim.scenario.labs import split_name
 from sim.scenario.model import Scenario
 
 SLIDER_STOPS = 48
@@ -19,14 +28,29 @@ SLIDER_STOPS = 48
 SEED_ALLOWED = f"a whole number from 0 to {MAX_SEED:,}"
 
 
-def settings_props(state: ViewState, typed: Mapping[str, str], seed: str, chosen: str = "") -> dict[str, Any]:
-    """Return the values of the form; ``typed``, ``seed`` and ``chosen`` are changes that are not applied yet."""
+def settings_props(
+    state: ViewState, typed: Mapping[str, str], seed: str, chosen: str = "", target: str = ""
+) -> dict[str, Any]:
+    """Return the values of the form.
+
+    Arguments
+    ---------
+    state
+        State of the page.
+    typed, seed, chosen
+        Values, seed and scenario that are not applied yet. A value of one lab has the name LAB.flat_name.
+    target
+        Lab whose values the form shows and changes; empty for all labs.
+    """
     base = scenario_named(chosen) if chosen else state.scenario
+    labs = several_labs(base)
+    target = valid_target(target, base)
     filled = scenario_from_form(base, typed)
     seed_wrong = "" if not seed else seed_error(seed)
-    groups = [group_props(title, rows, base, typed, filled) for title, rows in blocks().items()]
-    edits = sum(group["changed"] for group in groups)
-    fixed = fixed_edits(state, groups, seed)
+    groups = [group_props(title, rows, base, typed, filled, target) for title, rows in blocks().items()]
+    changed = changed_names(base, typed)
+    edits = len(changed)
+    fixed = fixed_edits(state, changed, seed)
     if chosen:
         fixed.append("The scenario")
     return {
@@ -35,18 +59,44 @@ def settings_props(state: ViewState, typed: Mapping[str, str], seed: str, chosen
         "seed": seed or str(state.seed),
         "seed_wrong": seed_wrong,
         "groups": groups,
-        "note": filled.errors.get("") or action_hint(state, edits, bool(filled.errors), fixed),
+        "note": _error_outside_form(filled, target) or action_hint(state, edits, bool(filled.errors), fixed),
         "can_branch": not filled.errors and not state.is_playing and not fixed,
         "wrong": bool(filled.errors) or bool(seed_wrong),
         "edits": edits + bool(seed) + bool(chosen),
         "has_earlier": state.has_earlier,
+        **({"labs": list(labs), "target": target} if labs else {}),
     }
 
 
-def fixed_edits(state: ViewState, groups: list[dict[str, Any]], seed: str) -> list[str]:
+def several_labs(scenario: Scenario) -> tuple[str, ...]:
+    """Return the names of the labs of a scenario; none if it has only one."""
+    return scenario.labs if len(scenario.labs) > 1 else ()
+
+
+def valid_target(target: str, scenario: Scenario) -> str:
+    """Return the lab whose values the form shows; empty, for all labs, if the scenario has no such lab."""
+    return target if target in several_labs(scenario) else ""
+
+
+def changed_names(base: Scenario, typed: Mapping[str, str]) -> list[str]:
+    """Return the names of typed values that differ from those of a scenario, without values of unknown labs."""
+    known = ("", *several_labs(base))
+    return [
+        name
+        for name, text in typed.items()
+        if split_name(name)[0] in known and text.strip() != value_text(value_of(base, name))
+    ]
+
+
+def _error_outside_form(filled: FilledForm, target: str) -> str:
+    """Return the error message of the whole form, or of a value of another lab; empty if there is none."""
+    others = (error for name, error in filled.errors.items() if name and split_name(name)[0] != target)
+    return filled.errors.get("") or next(others, "")
+
+
+def fixed_edits(state: ViewState, changed: Sequence[str], seed: str) -> list[str]:
     """Return the changes that need a new run: the seed and, after day 0, parameters that are fixed at the start."""
-    changed = [field["name"] for group in groups for field in group["fields"] if field["changed"]]
-    fixed = [name for name in changed if name in FIXED_AT_START] if state.frame.number else []
+    fixed = [name for name in changed if split_name(name)[1] in FIXED_AT_START] if state.frame.number else []
     return [*fixed, *(["The seed"] if seed and seed != str(state.seed) else [])]
 
 
@@ -62,24 +112,29 @@ def action_hint(state: ViewState, edits: int, wrong: bool, fixed: Sequence[str] 
 
 
 def group_props(
-    title: str, rows: list[FormField], scenario: Scenario, typed: Mapping[str, str], filled: FilledForm
+    title: str, rows: list[FormField], scenario: Scenario, typed: Mapping[str, str], filled: FilledForm, target: str
 ) -> dict[str, Any]:
-    """Return the fields of one block as the form shows them."""
-    flat = scenario.flat()
-    shown = [
-        _field_props(row, value_text(flat[row.name]), typed.get(row.name), filled.errors.get(row.name, ""))
-        for row in rows
-    ]
+    """Return the fields of one block as the form shows them for a lab; for all labs if ``target`` is empty."""
+    flat, labs = scenario_of_lab(scenario, target).flat(), several_labs(scenario)
+    shown = []
+    for row in rows:
+        name = name_for(target, row.name)
+        shown.append(_field_props(row, value_text(flat[row.name]), typed.get(name), filled.errors.get(name, ""), labs))
     changed = sum(field["changed"] for field in shown)
     return {"name": rows[0].block, "title": title, "fields": shown, "changed": changed}
 
 
-def _field_props(field: FormField, value: str, typed: str | None, wrong: str) -> dict[str, Any]:
+def name_for(target: str, name: str) -> str:
+    """Return the name of a parameter of a lab; unchanged for all labs, whose ``target`` is empty."""
+    return f"{target}.{name}" if target else name
+
+
+def _field_props(field: FormField, value: str, typed: str | None, wrong: str, labs: Sequence[str]) -> dict[str, Any]:
     return {
         "name": field.name,
         "label": field.label,
         "unit": unit_label(field),
-        "choices": choice_list(field, value),
+        "choices": [*choice_list(field, value), *(labs if field.name == LAB_PARAMETER else ())],
         "slides": field.slider is not None,
         "stops": slider_stops(field.name, field.slider, field.is_log, field.kind),
         "text": value if typed is None else typed,

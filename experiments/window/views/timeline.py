@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from experiments.text.number_format import pluralize
+from experiments.window.event_text import label_sentence
 from experiments.window.session import PACES, ViewState
 from experiments.window.task_view import format_tasks
 from experiments.window.timeline import Bookmark, TimelineView
 
+ColumnsOfTimeline = Callable[[TimelineView], dict[str, list[float]]]
 MAX_SENT_DAYS = 120
 """Maximum number of frames whose day is sent; the browser interpolates between them."""
 MAX_BOOKMARKS = 120
 _ROUNDING = 1e-6
 """Rounding of an interpolated frame [frames]."""
-BOOKMARK_KINDS = {"doubling": "doubling", "training": "retraining"}
+BOOKMARK_KINDS = {"doubling": "doubling", "training": "retraining", "delivery": "delivery"}
 """Kinds of bookmarks of which the timeline shows a limited number."""
 PACE_LABELS = {"1": "1 per second", "5": "5 per second", "20": "20 per second", "fast": "fastest"}
 
@@ -33,13 +36,22 @@ def timeline_path(state: ViewState) -> list[TimelineView]:
 
 
 def path_columns(state: ViewState) -> dict[str, list[float]]:
-    """Return the columns of the whole path."""
+    """Return the columns of the shown lab on the whole path."""
+    return _join_columns(state, lambda timeline: timeline.columns)
+
+
+def path_software(state: ViewState) -> tuple[list[float], dict[str, list[float]]]:
+    """Return the days on the whole path, and discovered software of each of several labs on these days [doublings]."""
+    return path_columns(state)["day"], _join_columns(state, lambda timeline: timeline.software)
+
+
+def _join_columns(state: ViewState, columns_of: ColumnsOfTimeline) -> dict[str, list[float]]:
     timelines = timeline_path(state)
-    joined: dict[str, list[float]] = {name: [] for name in timelines[0].columns}
+    joined: dict[str, list[float]] = {name: [] for name in columns_of(timelines[0])}
     for timeline, after in zip(timelines, [*timelines[1:], None], strict=True):
         rows = timeline.columns["frame"]
         end = len(rows) if after is None else sum(1 for frame in rows if frame < after.from_frame)
-        for name, values in timeline.columns.items():
+        for name, values in columns_of(timeline).items():
             joined[name] += values[:end]
     return joined
 
@@ -69,33 +81,71 @@ def controls_props(state: ViewState) -> dict[str, Any]:
 
 
 def bookmark_props(state: ViewState, rows: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """Return the doublings, retrainings, automated tasks and branches on the path, with their frames."""
+    """Return the events and branches on the path that the timeline marks, with their frames.
+
+    Marks of the same kind in one frame are joined if there are several labs.
+    """
     found = [
-        {"frame": frame_at(mark.day, rows), "kind": BOOKMARK_KINDS[mark.kind], "what": _describe_bookmark(mark)}
-        for mark in _path_bookmarks(state)
+        _mark(state, mark, frame_at(mark.day, rows), BOOKMARK_KINDS[mark.kind], _describe_bookmark(mark))
+        for mark in path_bookmarks(state)
         if mark.kind in BOOKMARK_KINDS
     ]
+    if state.frame.labs:
+        found = _join_marks(found)
     branches = [
         {"frame": timeline.from_frame, "kind": "branch", "what": f"Branch {timeline.label}"}
         for timeline in timeline_path(state)[1:]
     ]
-    return [*found[:: max(1, -(-len(found) // MAX_BOOKMARKS))], *_automation_marks(state, rows), *branches]
+    shown = found[:: max(1, -(-len(found) // MAX_BOOKMARKS))]
+    return [*shown, *_automation_marks(state, rows), *_end_marks(state, rows), *branches]
+
+
+def _mark(state: ViewState, mark: Bookmark, frame: int, kind: str, what: str) -> dict[str, Any]:
+    """Return a mark of the timeline; with several labs it has the name of the lab, and is fainter for other labs."""
+    found = {"frame": frame, "kind": kind, "what": label_sentence(mark.lab, what)}
+    return found | {"other": mark.lab != state.frame.lab} if mark.lab else found
+
+
+def _join_marks(marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join marks of the same kind in one frame; the joined mark is strong if one of them is."""
+    joined: dict[tuple[int, str], dict[str, Any]] = {}
+    for mark in marks:
+        before = joined.setdefault((mark["frame"], mark["kind"]), mark)
+        if before is not mark:
+            before["what"] += f". {mark['what']}"
+            before["other"] = before["other"] and mark["other"]
+    return list(joined.values())
+
+
+def _end_marks(state: ViewState, rows: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Return the ends of labs."""
+    ends = (mark for mark in path_bookmarks(state) if mark.kind == "end")
+    return _join_marks(
+        [_mark(state, mark, frame_after(mark.day, rows), "end", f"Day {mark.day:,.1f}: the lab ended") for mark in ends]
+    )
 
 
 def _automation_marks(state: ViewState, rows: dict[str, list[float]]) -> Iterator[dict[str, Any]]:
     """Return a mark for the tasks that were automated in each frame, and one for the day of full automation."""
-    marks = [(frame_after(mark.day, rows), mark) for mark in _path_bookmarks(state) if mark.kind in ("task", "asara")]
-    tasks = ((frame, mark) for frame, mark in marks if mark.kind == "task")
-    for frame, group in itertools.groupby(tasks, key=lambda each: each[0]):
+    marks = [(frame_after(mark.day, rows), mark) for mark in path_bookmarks(state) if mark.kind in ("task", "asara")]
+    tasks = sorted(((frame, mark) for frame, mark in marks if mark.kind == "task"), key=_frame_and_lab)
+    for (frame, _), group in itertools.groupby(tasks, key=_frame_and_lab):
         same = [mark for _, mark in group]
         which = format_tasks(int(same[0].value), int(same[-1].value))
-        yield {"frame": frame, "kind": "task", "what": f"Day {same[-1].day:,.1f}: AIs can do {which} of a paper"}
+        what = f"Day {same[-1].day:,.1f}: AIs can do {which} of a paper"
+        yield _mark(state, same[-1], frame, "task", what)
     for frame, mark in marks:
         if mark.kind == "asara":
-            yield {"frame": frame, "kind": "all-tasks", "what": f"ASARA, day {mark.day:,.0f}: AIs can do all tasks"}
+            yield _mark(state, mark, frame, "all-tasks", f"ASARA, day {mark.day:,.0f}: AIs can do all tasks")
 
 
-def _path_bookmarks(state: ViewState) -> Iterator[Bookmark]:
+def _frame_and_lab(each: tuple[int, Bookmark]) -> tuple[int, str]:
+    frame, mark = each
+    return frame, mark.lab
+
+
+def path_bookmarks(state: ViewState) -> Iterator[Bookmark]:
+    """Return the bookmarks of all labs on the path, in order of their days."""
     timelines = timeline_path(state)
     for timeline, after in zip(timelines, [*timelines[1:], None], strict=True):
         until = after.columns["day"][0] if after is not None and after.columns["day"] else float("inf")
@@ -105,6 +155,8 @@ def _path_bookmarks(state: ViewState) -> Iterator[Bookmark]:
 def _describe_bookmark(mark: Bookmark) -> str:
     if mark.kind == "doubling":
         return f"Day {mark.day:,.1f}: software reached doubling {mark.value:g}"
+    if mark.kind == "delivery":
+        return f"Day {mark.day:,.1f}: {pluralize(mark.value, 'new node starts', 'new nodes start')} to work"
     return f"Day {mark.day:,.1f}: training of generation {mark.value:g} was requested"
 
 

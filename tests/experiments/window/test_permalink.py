@@ -26,7 +26,12 @@ from sim.testing.invariants import small_scenarios, values_of
 from tests.support.properties import examples
 from tests.support.window_runs import small_lab
 
-CHANGEABLE = [name for name in parameters() if name not in FIXED_AT_START and not name.startswith("growth__")]
+_NEEDS_SEVERAL_LABS = "exit__into"
+CHANGEABLE = [
+    name
+    for name in parameters()
+    if name not in (*FIXED_AT_START, _NEEDS_SEVERAL_LABS) and not name.startswith("growth__")
+]
 
 
 @st.composite

@@ -111,8 +111,8 @@ def test_stopped_move_continues_on_the_next_request(walked, monkeypatch):
     player = RunPlayer(LAB)
     record, wanted = Timeline.record, []
 
-    def record_and_stop(self, world):
-        record(self, world)
+    def record_and_stop(self, world, lab):
+        record(self, world, lab)
         wanted[:] = [world.steps == 7]
 
     monkeypatch.setattr(Timeline, "record", record_and_stop)
