@@ -61,7 +61,8 @@ def loop_gain(
 
     Growth is explosive if it is above 1. With the published returns that is ``f_Y + f_S + 5 f_H + .53 f_A > 1``. Each
     share (0 to 1) is the part of the work of its sector that AIs do. The sectors are the production of goods, and
-    research on software, on hardware and on general technology. A share is not a level of capability. Source: Davidson et al., NBER w35155, eq. 60.
+    research on software, on hardware and on general technology. A share is not a level of capability. Source: Davidson
+    et al., NBER w35155, eq. 60.
     """
     _check_returns(returns)
     shares = {"production": production, "software": software, "hardware": hardware, "technology": technology}

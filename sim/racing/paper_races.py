@@ -28,8 +28,8 @@ def probability_first_to(papers: int, share: float, papers_of_other: int | None 
     ``share`` is the lab's share of the papers per day of both, from 0 to 1. With k papers for both it is the
     regularized incomplete beta function ``I_share(k, k)``, otherwise ``I_share(k, l)``. ``papers`` is k, 1 to a
     million; ``papers_of_other`` is l, by default k. The k-th paper of a Poisson process comes before the l-th of
-    another exactly if k of the first k + l - 1 papers are its own. Source: Feller, *An Introduction to Probability
-    Theory*, volume 1, the problem of points.
+    another exactly if k of the first k + l - 1 papers are its own. Source: the problem of points (Pascal and
+    Fermat, 1654).
     """
     own, other = _checked_papers(papers, share, papers_of_other)
     return float(betainc(own, other, share))

@@ -34,6 +34,14 @@ def test_p23_8_public_information_helps_in_one_game_and_hurts_in_another():
         assert sign * (public.mean() - private.mean()) > FALSE_ALARM * error
 
 
+def test_more_teams_are_safer_only_with_private_information_at_low_enmity():
+    for kind in KINDS:
+        two, three = (SafetyGame(n, 1, 0.1).mean_safety(kind) for n in (2, 3))
+        assert (three > two) == (kind == "private") or two == three == 1
+        two, three = (SafetyGame(n, 1, 1).mean_safety(kind) for n in (2, 3))
+        assert three < two
+
+
 @pytest.mark.parametrize(("teams", "mu", "enmity"), [(2, 1, 1), (2, 1, 0.5), (5, 1, 1), (3, 2, 0.6)])
 def test_private_safety_is_the_best_answer_to_itself(teams, mu, enmity):
     choices = np.linspace(0, 1, 101)
