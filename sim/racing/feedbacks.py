@@ -118,20 +118,28 @@ def perron_root(matrix: ArrayLike) -> float:
 def explosion_exponents(matrix: ArrayLike) -> Floats:
     """Return the exponents gamma with which levels explode, ``A_i ~ (t* - t)^(-gamma_i)``: ``M gamma = 1``.
 
-    ``matrix`` is that of `exponent_matrix`: elements off the diagonal are 0 or more. Raises ValueError if nothing
-    explodes (no positive eigenvalue), or if the level of a sector stays finite (an exponent of 0 or less).
+    A sector whose exponent would be negative has a finite level at t*. Its exponent is 0, and the equations hold for
+    the other sectors alone. ``matrix`` is that of `exponent_matrix`: elements off the diagonal are 0 or more. Each
+    sector depends on each other one, if only through others; call the function once for each independent group. Raises
+    ValueError if nothing explodes (no positive eigenvalue), or if the equations have no unique solution.
     """
     square = _checked_exponents(matrix)
-    try:
-        exponents = np.linalg.solve(square, np.ones(len(square)))
-    except np.linalg.LinAlgError:
-        exponents = np.zeros(len(square))
-    if not np.all(exponents > 0):
-        raise ValueError(
-            f"matrix = {square.tolist()} has a sector whose level stays finite; allowed: a matrix in which all "
-            "explode together. Leave out that sector"
-        )
-    return np.asarray(exponents)
+    exponents = np.zeros(len(square))
+    explosive = np.ones(len(square), dtype=bool)
+    while explosive.any():
+        try:
+            solved = np.linalg.solve(square[np.ix_(explosive, explosive)], np.ones(explosive.sum()))
+        except np.linalg.LinAlgError:
+            break
+        exponents[:] = 0.0
+        exponents[explosive] = solved
+        if np.all(solved > 0):
+            return exponents
+        explosive = exponents > 0
+    raise ValueError(
+        f"matrix = {square.tolist()} has no unique exponents; allowed: a matrix without proportional rows. Change a "
+        "return a little"
+    )
 
 
 def explosion_date(matrix: ArrayLike, rates: Sequence[float]) -> float:

@@ -48,22 +48,26 @@ def software_with_hardware(days: float, r: float, doubling_days: float, first: f
     return math.exp(r * float(found.y[0, -1]))
 
 
-def two_sector_date(hardware_share: float, rates: tuple[float, float]) -> float:
-    """Explosion date of software (f = 1, r = 1) and hardware (r = 5), integrated in calendar time.
+def two_sector_date(shares: tuple[float, float], rates: tuple[float, float], exponent: float) -> float:
+    """Explosion date of software (r = 1) and hardware (r = 5) with automated shares, integrated in calendar time.
 
-    The date is extrapolated from the last growth rate of hardware, ``g = 1/(t* - t)``, far up.
+    The date is extrapolated from the last growth rate of hardware, ``exponent/(t* - t)``, far up.
     """
 
     def slope(_, logs):
         software, hardware = logs
-        return rates[0] * math.exp(hardware), rates[1] * math.exp(hardware_share * (software + hardware) - hardware / 5)
+        level = software + hardware
+        return (
+            rates[0] * math.exp(shares[0] * level - software),
+            rates[1] * math.exp(shares[1] * level - hardware / 5),
+        )
 
     def far(_, logs):
         return logs[1] - 16
 
     far.terminal = True
     found = solve_ivp(slope, (0, 1e4), [0.0, 0.0], events=far, rtol=1e-10, atol=1e-10)
-    return float(found.t[-1] + 1 / slope(0, found.y[:, -1])[1])
+    return float(found.t[-1] + exponent / slope(0, found.y[:, -1])[1])
 
 
 def safety_of_a_deviation(safety: float, capability: float, mu: float, enmity: float, teams: int) -> float:

@@ -38,8 +38,16 @@ def test_p27_2_slow_link_delays_the_date_at_the_same_loop_gain():
     """The loop gain is the same, 1.5; hardware that reacts a hundred times as slowly explodes much later."""
     matrix = feedbacks.exponent_matrix(SHARES, RETURNS)
     slow = feedbacks.explosion_date(matrix, (1, 0.01))
-    assert slow == pytest.approx(two_sector_date(0.1, (1, 0.01)), rel=1e-6)
+    assert slow == pytest.approx(two_sector_date(SHARES, (1, 0.01), 1), rel=1e-6)
     assert slow > 5 * feedbacks.explosion_date(matrix, (1, 1))
+
+
+def test_software_stays_finite_if_hardware_explodes_without_it():
+    """With half of software and all of hardware automated, hardware alone has the exponent ``1/(1 - 1/5)``."""
+    matrix = feedbacks.exponent_matrix((0.5, 1.0), RETURNS)
+    assert feedbacks.explosion_exponents(matrix) == pytest.approx([0, 1.25])
+    exact = two_sector_date((0.5, 1.0), (1, 1), 1.25)
+    assert feedbacks.explosion_date(matrix, (1, 1)) == pytest.approx(exact, rel=1e-5)
 
 
 @pytest.mark.parametrize("r", [1.4, 2.0, 3.0])
@@ -101,7 +109,7 @@ def test_p27_6_fixed_generation_time():
         (lambda: feedbacks.perron_root([[1, 2]]), "is not square"),
         (lambda: feedbacks.perron_root([[-1.0]]), "Use the loop matrix"),
         (lambda: feedbacks.explosion_exponents([[-0.5]]), "largest eigenvalue -0.5, so that nothing explodes"),
-        (lambda: feedbacks.explosion_exponents([[2, 0], [0.1, -1]]), "a sector whose level stays finite"),
+        (lambda: feedbacks.explosion_exponents([[1, 1], [1, 1]]), "has no unique exponents"),
         (lambda: feedbacks.explosion_date([[0.5]], (1, 1)), "rates has 2 elements; allowed: 1"),
         (lambda: feedbacks.capability_loop_gain(-0.1), "gain_per_point = -0.1"),
         (lambda: feedbacks.efforts_by_generation(16), "generations = 16"),
