@@ -105,11 +105,17 @@ class SafetyGame:
         check_count("games", games, 1, MAX_GAMES, "Draw at least one game.")
         capabilities = generator.uniform(0, self.max_capability, (games, self.teams))
         safety = self.choose_safety(information, capabilities)
+        winner = self.find_winner(capabilities, safety)
+        return PlayedGames(safety[np.arange(games), winner], winner == capabilities.argmax(axis=1))
+
+    def find_winner(self, capabilities: Floats, safety: Floats) -> NDArray[np.intp]:
+        """Return the index of the team with the highest score, ``c - s``, in each game (both arrays: games by teams).
+
+        Equal scores, up to 1e-9 of the largest possible one, are won by the more capable team.
+        """
         scores = capabilities - safety
-        tied = scores >= scores.max(axis=1, keepdims=True) - _TIE * (1 + self.max_capability)
-        winner = np.where(tied, capabilities, -1.0).argmax(axis=1)
-        rows = np.arange(games)
-        return PlayedGames(safety[rows, winner], winner == capabilities.argmax(axis=1))
+        tied = scores >= scores.max(axis=-1, keepdims=True) - _TIE * (1 + self.max_capability)
+        return np.where(tied, capabilities, -1.0).argmax(axis=-1)
 
     @property
     def _slope(self) -> float:

@@ -34,6 +34,12 @@ def test_p23_8_public_information_helps_in_one_game_and_hurts_in_another():
         assert sign * (public.mean() - private.mean()) > FALSE_ALARM * error
 
 
+def test_winner_has_the_highest_score_and_of_equal_scores_the_higher_capability():
+    capabilities = np.array([[0.9, 0.7], [0.9, 0.7], [0.9, 0.7], [0.2, 0.6]])
+    safety = np.array([[0.8, 0.0], [0.3, 0.0], [0.2, 0.0], [0.1, 0.5]])
+    assert SafetyGame(2, 1, 1).find_winner(capabilities, safety).tolist() == [1, 1, 0, 1]
+
+
 def test_more_teams_are_safer_only_with_private_information_at_low_enmity():
     for kind in KINDS:
         two, three = (SafetyGame(n, 1, 0.1).mean_safety(kind) for n in (2, 3))
