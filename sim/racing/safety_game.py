@@ -115,7 +115,7 @@ class SafetyGame:
         """
         scores = capabilities - safety
         tied = scores >= scores.max(axis=-1, keepdims=True) - _TIE * (1 + self.max_capability)
-        return np.where(tied, capabilities, -1.0).argmax(axis=-1)
+        return np.asarray(np.where(tied, capabilities, -1.0).argmax(axis=-1))
 
     @property
     def _slope(self) -> float:
