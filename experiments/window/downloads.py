@@ -17,7 +17,7 @@ from experiments.storage.run_store import events_table, series_table
 from sim.scenario.model import Scenario
 
 if TYPE_CHECKING:
-    from experiments.window.player import RunRecord
+    from experiments.window.player import PlayedRun
     from sim.runner import RunResult
 
 _matplotlib_lock = threading.Lock()
@@ -39,7 +39,7 @@ class DownloadedRun(NamedTuple):
     """Result of the shown lab."""
     changes_text: str
     """Changes since a later day, in words; empty if everything has held from day 0."""
-    record: RunRecord | None
+    record: PlayedRun | None
     """Record of all labs; None for one lab."""
     lab: str
     """Name of the shown lab; empty for the only lab."""
@@ -60,7 +60,7 @@ class DownloadKind(NamedTuple):
 
 
 def download(
-    kind: str, result: RunResult, changes_text: str = "", record: RunRecord | None = None, lab: str = ""
+    kind: str, result: RunResult, changes_text: str = "", record: PlayedRun | None = None, lab: str = ""
 ) -> DownloadFile:
     """Return a download of a run; the arguments are as in `DownloadedRun`. Raises KeyError for an unknown kind."""
     found = DOWNLOADS[kind]

@@ -18,7 +18,7 @@ from experiments.window.downloads import DOWNLOADS, download
 from experiments.window.form_fields import differences, fields, scenario_from_form
 from experiments.window.gpu_grid import GpuCell
 from experiments.window.measuring import MarginsWorker
-from experiments.window.player import Goal, RunPlayer, RunRecord
+from experiments.window.player import Goal, RunPlayer, PlayedRun
 from experiments.window.session import ViewState, WindowSession
 from experiments.window.views import (
     cluster,
@@ -217,7 +217,7 @@ def Header(session: WindowSession, view: ReactiveView) -> None:
     )
 
 
-def downloaded_values(player: RunPlayer) -> tuple[RunResult, str, RunRecord | None, str]:
+def downloaded_values(player: RunPlayer) -> tuple[RunResult, str, PlayedRun | None, str]:
     """Return what :func:`download` takes of the run of a player."""
     record = player.record() if len(player.labs) > 1 else None
     return player.result(), player.changes_text, record, player.shown_lab

@@ -62,7 +62,7 @@ class SeekResult(NamedTuple):
     """What happened, or why the move stopped."""
 
 
-class RunRecord(NamedTuple):
+class PlayedRun(NamedTuple):
     """The record of all labs of a run."""
 
     scenario: Scenario
@@ -304,7 +304,7 @@ class RunPlayer:
         """Return the run of the shown lab so far as a result that later moves do not change."""
         return self._query_world(lambda world: _copy_result(world, self._lab))
 
-    def record(self) -> RunRecord:
+    def record(self) -> PlayedRun:
         """Return the events and series of all labs so far, which later moves do not change."""
         return self._query_world(_copy_record)
 
@@ -609,6 +609,6 @@ def _copy_result(world: World, lab: str) -> RunResult:
     return result._replace(series=series, events=list(result.events), jobs=list(result.jobs))
 
 
-def _copy_record(world: World) -> RunRecord:
+def _copy_record(world: World) -> PlayedRun:
     series = {name: {each: list(ShownLab(world, name).series(each)) for each in COLUMNS} for name in world.labs}
-    return RunRecord(world.scenario, list(world.ledger), series)
+    return PlayedRun(world.scenario, list(world.ledger), series)
