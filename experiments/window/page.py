@@ -18,7 +18,7 @@ from experiments.window.downloads import DOWNLOADS, download
 from experiments.window.form_fields import differences, fields, scenario_from_form
 from experiments.window.gpu_grid import GpuCell
 from experiments.window.measuring import MarginsWorker
-from experiments.window.player import Goal, RunPlayer, PlayedRun
+from experiments.window.player import Goal, PlayedRun, RunPlayer
 from experiments.window.session import ViewState, WindowSession
 from experiments.window.views import (
     cluster,
