@@ -13,7 +13,7 @@ from hardware.kernels.speedup_curve import curve_of, digest_of, read_measurement
 from sim import reporters
 from sim.events import KernelCurveLoaded, KernelsDeployed, TrainingRequested
 from sim.runner import run
-from sim.scenario.model import Scenario, ScenarioError, shipped_scenarios
+from sim.scenario.model import LATER_BLOCKS, Scenario, ScenarioError, shipped_scenarios
 from sim.testing.invariants import check_invariants
 from sim.world import World
 from tests.support.known_speedup_curve import FILE, WORKLOAD, search, session_of, write
@@ -227,7 +227,7 @@ def test_digest_without_measurements_is_that_of_earlier_versions():
     """Made before measurements were part of it by content; parameters that come later will change it."""
     scenario = lab(kernels__measurements="none")
     content = scenario.flat() | {"digest of kernels__measurements": ""}
-    later = ("policy__", "humans__", "automation__", "start__", "horizon__", "growth__ai_doublings")
+    later = (*(f"{block}__" for block in LATER_BLOCKS), "growth__ai_doublings")
     content = {name: value for name, value in content.items() if not name.startswith(later)}
     assert scenario.digest() == sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -22,7 +22,7 @@ from experiments.sweep.workers.process import do_runs
 from tests.support.sweep_runs import command_for, kill_at_random, kill_dask_process, quietly, toy, without_scheduler
 from tests.support.sweep_tables import as_bytes
 
-TIMES_KILLED = (40, 150)
+TIMES_KILLED = (20, 75)
 """Runs after which the command itself is killed."""
 
 
@@ -39,13 +39,13 @@ def environment() -> dict[str, str]:
 
 
 def test_sweep_whose_workers_and_command_are_killed_has_each_run_once(tmp_path):
-    design, folder = toy(tmp_path, 64, replications=2), tmp_path / "rough"
+    design, folder = toy(tmp_path, 32, replications=2), tmp_path / "rough"
     for seed, die_at in enumerate((*TIMES_KILLED, len(design) + 1)):
         command = command_for(kill_at_random, tmp_path / "toy.toml", folder, seed, die_at)
         ended = subprocess.run(command, env=environment(), check=False, stdin=subprocess.DEVNULL).returncode
         assert ended == (-signal.SIGKILL if die_at <= len(design) else 0)
     found, expected = read(folder), serially(design, tmp_path / "serial")
-    assert found["run"].to_pylist() == list(range(256))
+    assert found["run"].to_pylist() == list(range(128))
     assert as_bytes(found) == as_bytes(read(expected))
     assert as_bytes(series(folder)) == as_bytes(series(expected))
 
