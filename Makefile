@@ -29,9 +29,8 @@ show: $(READY)  ## the window: step through a lab in the browser
 # Python keeps the compiled tests: compiling them takes about 4 s for each process of tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# A file runs in one process; the longest files come first (tests/conftest.py). Three processes keep two cores busy,
-# because some tests wait for browsers and other processes.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# A file runs in one process; the longest files come first (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Markers that `make check` leaves out. `make check FAST_TESTS=` runs no test: CI has run all of them before.
 FAST_TESTS ?= not statistical and not browser and not kernels and not docs and not slow
 
