@@ -33,7 +33,14 @@ class AiPath(NamedTuple):
     """Software at the end of the run that is discovered and waits for a training run [doublings]."""
 
 
-def ai_path(scenario: Scenario, seed: int, events: Sequence[Event], day: float, waiting: float) -> AiPath:
+def ai_path(
+    scenario: Scenario,
+    seed: int,
+    events: Sequence[Event],
+    task_days: Sequence[float],
+    day: float,
+    waiting: float,
+) -> AiPath:
     """Return the AIs in use over the days of a run.
 
     Arguments
@@ -42,12 +49,13 @@ def ai_path(scenario: Scenario, seed: int, events: Sequence[Event], day: float, 
         Scenario and random seed of the run.
     events
         Its events.
+    task_days
+        Day on which AIs can do each kind of task, as in :class:`sim.road.Road`.
     day
         Day on which the run ended.
     waiting
         Software at the end that is discovered and waits for a training run [doublings].
     """
-    task_days = _task_days(scenario, events)
     is_clock = not isinstance(scenario.horizon, NoHorizon)
     counts_later = is_clock and scenario.start.given_by == "training compute"
     days: list[float] = []
@@ -67,15 +75,6 @@ def ai_path(scenario: Scenario, seed: int, events: Sequence[Event], day: float, 
             levels.append(level)
     shares = [sum(each <= when for each in task_days) / len(task_days) for when in days]
     return AiPath(seed, tuple(days), tuple(levels), tuple(shares), task_days[-1], max(0.0, waiting))
-
-
-def _task_days(scenario: Scenario, events: Sequence[Event]) -> list[float]:
-    """Return the day on which AIs can do each kind of task, the easiest first; ``inf`` if not in the run."""
-    kinds = scenario.automation.kinds
-    later = [event.day for event in events if isinstance(event, TaskAutomated)]
-    at_start = int((scenario.automation.thresholds() <= scenario.capability_at_start + _TOLERANCE).sum())
-    days = [0.0] * at_start + later
-    return days + [math.inf] * (kinds - len(days))
 
 
 def _changes(events: Sequence[Event]) -> list[tuple[float, float]]:

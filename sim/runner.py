@@ -138,8 +138,9 @@ class RunResult(NamedTuple):
     @property
     def ai_path(self) -> AiPath:
         """AIs in use over the days of the run."""
+        task_days = (0.0,) * self.scenario.automation.kinds if self.road is None else self.road.task_days
         waiting = self.software_doublings - self.deployed_doublings
-        return ai_path(self.scenario, self.seed, self.events, self.day, waiting)
+        return ai_path(self.scenario, self.seed, self.events, task_days, self.day, waiting)
 
     @property
     def road_sentences(self) -> list[str]:

@@ -8,7 +8,7 @@ import mesa
 import numpy as np
 
 from agents import work_model
-from agents.batch_limits import max_batch_for_duplicates, max_batch_for_step
+from agents.batch_limits import BatchLimit, max_batch_for_duplicates
 from agents.cohort.stage import CohortStage
 from agents.cohort.start_index import StartIndexSampler
 from agents.identity import AgentId
@@ -55,8 +55,7 @@ class Cohort(LabAgent):
         """Start labels of the papers that are thought about, and of those that are written."""
         self._running: dict[JobHandle, None] = {}
         """Jobs that hold GPUs."""
-        self._cap_cache: tuple[tuple[int, int], float] = ((0, 0), 1.0)
-        """Maximum batch for a step of software, with the latest paper and the team size for which it was computed."""
+        self._batch_limit = BatchLimit(self.knowledge, self.settings)
 
     @property
     def size(self) -> int:
@@ -244,11 +243,8 @@ class Cohort(LabAgent):
         return self._max_batch_for_step() if direct else self._max_batch_for_duplicates()
 
     def _max_batch_for_step(self) -> float:
-        """Return the papers to the next step of software, see :func:`max_batch_for_step`."""
-        state = (self.knowledge.literature.latest, self.size)
-        if self._cap_cache[0] != state:
-            self._cap_cache = (state, max_batch_for_step(self.knowledge, self.settings, self.size))
-        return self._cap_cache[1]
+        """Return the papers to the next step of software, see :class:`BatchLimit`."""
+        return self._batch_limit.for_step(self.size)
 
     def _max_batch_for_duplicates(self) -> float:
         """Return how many papers may share one start label, see :func:`max_batch_for_duplicates`."""

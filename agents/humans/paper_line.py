@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from agents import work_model
-from agents.batch_limits import max_batch_for_step
+from agents.batch_limits import BatchLimit
 from agents.humans.batch_experiments import BatchExperiments
 from agents.humans.draft import Draft, draw_times
 from agents.humans.shared_ais import SharedAis
@@ -102,8 +102,7 @@ class PaperLine:
         self._arrivals = 0
         self._idle: dict[int, dict[Worker, None]] = {}
         self._cohort: HumanPool | None = None
-        self._cap_cache: tuple[tuple[int, int], float] = ((-1, 0), 1.0)
-        """Result of `max_batch`, with the latest paper and the number of humans for which it was computed."""
+        self._batch_limit = BatchLimit(self.knowledge, self.settings)
         self._single_experiments = 0
         self.batch_experiments = BatchExperiments(identity, ports, self._max_papers, self._continue)
         """Experiments of batches of several papers."""
@@ -229,10 +228,7 @@ class PaperLine:
 
     def max_batch(self) -> float:
         """Return the largest number of papers that may be counted together now; no part exceeds a step of software."""
-        state = (self.knowledge.literature.latest, 0 if self._cohort is None else self._cohort.size)
-        if self._cap_cache[0] != state:
-            self._cap_cache = (state, max_batch_for_step(self.knowledge, self.settings, state[1]))
-        return self._cap_cache[1]
+        return self._batch_limit.for_step(0 if self._cohort is None else self._cohort.size)
 
     def on_published(self, papers: float) -> None:
         """Begin the next draft."""
