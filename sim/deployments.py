@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from simpy import Event
 
 from agents.workforce import Workforce
 from sim import events
@@ -13,6 +16,9 @@ from sim.compute_account import ComputeAccount
 from sim.knowledge import LabKnowledge
 from sim.lab_settings import LabSettings
 from sim.software import LEVEL_TOLERANCE
+
+_ROUNDING: Final = 1e-9
+"""Rounding error of a sum of days, within which software has waited long enough."""
 
 
 class SoftwareRelease(NamedTuple):
@@ -52,6 +58,12 @@ class Deployments:
         self._ledger = ledger
         self.inbox: deque[SoftwareRelease | KernelRelease] = deque()
         """What is handed in and not in use yet."""
+        self.on_request: Callable[[int], None] | None = None
+        """Function that is called with the GPUs of each training run that is submitted."""
+        self.release_days = 0.0
+        """Time from the end of a training run to its deployment, by order of a regulator [days]."""
+        self._held: deque[tuple[float, SoftwareRelease]] = deque()
+        """Software that waits for its deployment, and the day on which it was handed in."""
 
     @property
     def discovered(self) -> float:
@@ -62,10 +74,39 @@ class Deployments:
         """Record that the training run of a generation was submitted."""
         run_days = days / self._compute.work_rate
         self._ledger.append(events.TrainingRequested(float(self._clock.now), generation, gpus, run_days))
+        if self.on_request is not None:
+            self.on_request(gpus)
 
     def deploy(self, generation: int, doublings: float) -> None:
         """Hand in a new generation, ``doublings`` better than the one before."""
-        self.inbox.append(SoftwareRelease(generation, doublings))
+        release = SoftwareRelease(generation, doublings)
+        if self.release_days > 0 or self._held:
+            self._hold(release)
+        else:
+            self.inbox.append(release)
+            self._clock.request_settlement()
+
+    def change_release_days(self, days: float) -> None:
+        """Deploy software this long after it is handed in, that which waits included [days]."""
+        self.release_days = days
+        if self._held:
+            self._schedule_release(self._held[0][0])
+
+    def _hold(self, release: SoftwareRelease) -> None:
+        self._held.append((float(self._clock.now), release))
+        self._schedule_release(float(self._clock.now))
+
+    def _schedule_release(self, handed_in: float) -> None:
+        days = max(0.0, handed_in + self.release_days - float(self._clock.now))
+        self._clock.after(days, self._on_release_due)
+
+    def _on_release_due(self, _: Event) -> None:
+        """Hand in what has waited long enough, in order, and come back for the rest."""
+        due = float(self._clock.now) - self.release_days + _ROUNDING
+        while self._held and self._held[0][0] <= due:
+            self.inbox.append(self._held.popleft()[1])
+        if self._held:
+            self._schedule_release(self._held[0][0])
         self._clock.request_settlement()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:

@@ -239,6 +239,29 @@ class GpusDelivered(NamedTuple):
     """Lab of the event; empty for the only lab of a World."""
 
 
+class RestrictionsChanged(NamedTuple):
+    """Orders of the regulator came into force in the lab, or ended. Neutral values of the fields restrict nothing."""
+
+    day: float
+    effort_share: float
+    """Share of its AIs that can do research; neutral: 1."""
+    most_copies: float
+    """Largest number of AIs that can do research; neutral: ``inf``."""
+    experiment_share: float
+    """Share of the GPUs of experiments that they can use; neutral: 1."""
+    is_training_paused: bool
+    licence_gpus: float
+    """GPUs above which a training run needs a licence; neutral: ``inf``."""
+    permit_days: float
+    """Time to a licence [days]."""
+    release_days: float
+    """Time from the end of a training run to its deployment [days]; neutral: 0."""
+    rules: str
+    """Names of the rules, joined by commas; empty when the last order has ended."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
+
+
 class LabEnded(NamedTuple):
     """One of several labs ended. It does no more research; the others go on."""
 
@@ -305,6 +328,7 @@ LabEvent = (
     | PapersReceived
     | SoftwareReceived
     | GpusDelivered
+    | RestrictionsChanged
     | LabEnded
 )
 Event = LabEvent | RunEnded

@@ -56,6 +56,7 @@ from sim.lab_factory import POLICIES, LabFactory
 from sim.lab_measurements import LabMeter
 from sim.lab_params import EntryParams
 from sim.lab_settings import LabSettings
+from sim.order_desk import OrderDesk
 from sim.random_streams import LabStreams, RandomStreams
 from sim.scenario.model import Scenario, ScenarioError, TeamSize
 
@@ -149,10 +150,13 @@ class Lab:
             run.clock, self.settings, self.knowledge, self.workforce, self.compute, self._ledger
         )
         """New software and new kernels, on their way into use."""
-        self._capacity_changed = False
-        """Whether the number of researchers that can be active may have changed in this instant."""
-        self._deployed = False
-        """Whether software or kernels were deployed in this instant, after which the policy may divide the GPUs."""
+        self.orders = OrderDesk(
+            run.clock, self.compute.datacenter, self.deployments, self._ledger, self._on_inference_changed
+        )
+        """Orders of the regulator that the lab follows."""
+        self._capacity_changed = self._deployed = False
+        """Whether the number of researchers that can be active may have changed in this instant; whether software or
+        kernels were deployed in it, after which the policy may divide the GPUs."""
         self.training = make.trainer(
             run.model,
             AgentId(name, "trainer", 0),
@@ -373,6 +377,7 @@ class Lab:
         hosted = self.hosting.researchers(self.automation.hosted_doublings, self.compute.work_rate)
         if self.has_ended or not self.has_entered:
             hosted = 0
+        hosted = self.orders.allowed_copies(hosted)
         target = hosted if self.automation.is_complete else 0
         self._set_assistants(hosted - target)
         if target != self.workforce.active_researchers:
@@ -490,6 +495,7 @@ class Lab:
             params = ClusterParams(**(params.model_dump() | shares))
         change_cluster(params, self.compute.datacenter, self.training)
         self.compute.record_capacities()
+        self.orders.limit_gpus()
 
     # --- Nodes -------------------------------------------------------------------------------------------
 
@@ -505,6 +511,7 @@ class Lab:
         if use != Use.INFERENCE:
             self.compute.check_failure_rate(check_node_count(number) * self.settings.cluster.gpus_per_node)
         add_nodes(self.compute.datacenter, self.training, use, number, speed)
+        self.orders.limit_gpus()
 
     def retire_nodes(self, use: str, number: int, speed: float | None = None) -> None:
         """Retire nodes of a use in this instant: those of a speed, or the slowest.

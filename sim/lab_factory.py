@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from agents.adaptive_policy import AdaptivePolicy
 from agents.cohort.cohort import Cohort
+from agents.governance_policy import GovernancePolicy
 from agents.humans.human_cohort import HumanCohort
 from agents.humans.human_researcher import HumanResearcher
 from agents.kernel_engineer import KernelEngineer
@@ -42,6 +43,8 @@ class LabFactory:
     """Class of the kernel engineer."""
     policy: type[LabPolicy] | None = None
     """Class of the lab's decisions; None for that of `policy__name`."""
+    governance: type[GovernancePolicy] | None = None
+    """Class of the regulator's policy; None for that of `regulator__policy`. With a class there is a regulator."""
     law: Callable[[Law], Law] | None = None
     """Function that returns the growth law of the lab, given that of the scenario. It is called on day 0, and again
     with the lab's own team when a branch changes the growth. None for the law of the scenario."""

@@ -29,6 +29,7 @@ class LabSettings:
         self.entry = scenario.entry
         self.exit = scenario.exit
         self.supply = scenario.supply
+        self.disclosure = scenario.disclosure
         self.cluster = scenario.cluster
         """Parameters of the cluster, with its GPUs on day 0; `hardware.datacenter.Datacenter` has the present GPUs."""
         self.run = scenario.run

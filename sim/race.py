@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.events import GpusDelivered, LabEnded, PaperPublished, PapersReceived, SoftwareReceived
+from sim.governance.record import GovernanceRecord
 from sim.lab_factory import LabFactory
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
@@ -40,6 +41,8 @@ class RaceResult(NamedTuple):
     sentence: str
     labs: dict[str, RunResult]
     """Result of each lab, by its name."""
+    governance: GovernanceRecord | None = None
+    """What the regulator of all labs measured and ordered; None without a regulator."""
 
     def day_of(self, lab: str, level: float) -> float:
         """Return the first day on which discovered software of a lab reached a level [doublings]; ``inf`` if never."""
@@ -121,6 +124,7 @@ def summarise_race(world: World) -> RaceResult:
         ending=ending,
         sentence=sentence,
         labs={lab: summarise(world, lab, digest) for lab in world.labs},
+        governance=world.governance,
     )
 
 

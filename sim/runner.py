@@ -13,6 +13,7 @@ from sim import reporters, run_statistics
 from sim.ai_path import AiPath, ai_path, multiplier_sentence
 from sim.engines import Engine
 from sim.events import Event, LabEnded, RunEnded
+from sim.governance.record import GovernanceRecord
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab
 from sim.lab_factory import LabFactory
@@ -121,6 +122,8 @@ class RunResult(NamedTuple):
     """Engine of the run: `world` (agents and random numbers) or `fluid` (equations, sim.fluid)."""
     road: Road | None = None
     """Automation of the tasks of research; None if AIs do all research from day 0 on, or with the fluid engine."""
+    governance: GovernanceRecord | None = None
+    """What the regulator of all labs measured and ordered; None without a regulator."""
 
     @property
     def margins(self) -> Margins:
@@ -257,6 +260,7 @@ def summarise(world: World, lab: str = "", digest: str | None = None) -> RunResu
         events=[event for event in world.ledger if isinstance(event, RunEnded) or event.lab == lab],
         jobs=there.compute.datacenter.records,
         road=road_of(world) if not lab else None,
+        governance=world.governance,
     )
 
 

@@ -10,15 +10,21 @@ from typing import Any, NamedTuple, Self
 
 import mesa
 
+from agents.governance_policy import GovernancePolicy
+from agents.ports.bundles import RegulatorPorts
+from agents.regulator import Regulator
 from sim import events, reporters
 from sim.clock import Clock
 from sim.commons import Commons
 from sim.compute_account import ImpossibleJobError
+from sim.governance.params import RegulatorParams
+from sim.governance.record import GovernanceRecord
 from sim.interventions import check_resumable, check_same_labs
 from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab, RunParts
 from sim.lab_factory import LabFactory
 from sim.lab_lifetime import Exits, check_lifetimes
+from sim.oversight import Oversight
 from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario, ScenarioError
 from sim.settle import settle
@@ -95,8 +101,10 @@ class World(mesa.Model):
         """Labs that close or merge."""
         self.supply = Supply(self.clock, self.labs, self.exits.heir)
         """Orders and deliveries of GPUs."""
-        self.regulator: None = None
-        """Authority that can limit the use of GPUs. Not simulated yet."""
+        self.oversight = Oversight(self.clock, self.labs, self.streams, self.scenario.regulator)
+        """What a regulator can do to the labs."""
+        self.regulator = self._create_regulator(make or LabFactory())
+        """Agent that measures all labs and restricts them; None without a governance policy."""
         self.clock.on_instant_end = self._settle
         self.clock.advance(0.0)  # the inference jobs start, and with them the first researchers become active
         self.datacollector = mesa.DataCollector(  # type: ignore[no-untyped-call]
@@ -121,6 +129,13 @@ class World(mesa.Model):
             except ScenarioError as error:
                 raise ScenarioError(f"lab '{name}': {error}" if name else str(error)) from None
         return labs
+
+    def _create_regulator(self, make: LabFactory) -> Regulator | None:
+        found, times = self.scenario.governance(), self.scenario.regulator.times
+        policy: GovernancePolicy | None = None if found is None else found.policy(times)
+        if make.governance is not None:
+            policy = make.governance()
+        return None if policy is None else Regulator(self, RegulatorPorts(self.clock, self.oversight), policy)
 
     @property
     def lab(self) -> Lab:
@@ -204,6 +219,16 @@ class World(mesa.Model):
             self._settle()
             self.clock.advance(self.now)  # the cluster gives out its GPUs before they are counted
 
+    @property
+    def governance(self) -> GovernanceRecord | None:
+        """What the regulator measured and ordered so far; None without a regulator."""
+        if self.regulator is None:
+            return None
+        readings = {lab: tuple(each) for lab, each in self.regulator.readings.items()}
+        return GovernanceRecord(
+            readings, tuple(self.regulator.alarms), tuple(self.regulator.orders_given), dict(self.oversight.found_on)
+        )
+
     def digest(self) -> str:
         """Return the SHA-256 of the run so far: its events and the records of its jobs."""
         records = [record for lab in self.labs.values() for record in lab.compute.datacenter.records]
@@ -244,14 +269,27 @@ class World(mesa.Model):
             self._resume(self.ending, scenario)
         if scenario.run.sample_days != self.scenario.run.sample_days:
             self._frame_origin = (self.now, self.steps)
-        self.scenario = scenario
+        before, self.scenario = self.scenario, scenario
         for name, lab in self.labs.items():
             lab.change_scenario(changed[name])
         if self.commons is not None:
             self.commons.apply_settings()
         self.exits.apply_settings()
         self.supply.apply_settings()
+        self._change_regulator(before.regulator)
         self._settle()
+
+    def _change_regulator(self, before: RegulatorParams) -> None:
+        """Let the regulator follow the policy of the present scenario, if that changed, or leave if there is none."""
+        self.oversight.change_settings(self.scenario.regulator)
+        if (before.policy, before.times) == (self.scenario.regulator.policy, self.scenario.regulator.times):
+            return
+        if self.regulator is None:
+            self.regulator = self._create_regulator(LabFactory())
+            return
+        found = self.scenario.governance()
+        policy = GovernancePolicy() if found is None else found.policy(self.scenario.regulator.times)
+        self.regulator.change_policy(policy)
 
     def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:
         """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
@@ -264,7 +302,7 @@ class World(mesa.Model):
 
     def _settle(self) -> None:
         settle(self.labs.values())
-        while self.exits.settle():
+        while self.exits.settle() or (self.regulator is not None and self.regulator.settle()):
             settle(self.labs.values())
         if len(self.labs) > 1 and all(lab.has_ended for lab in self.labs.values()):
             self._end(*events.ALL_LABS_ENDED)

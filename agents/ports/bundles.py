@@ -6,6 +6,7 @@ from agents.ports.automation import TaskDivision
 from agents.ports.compute import ClusterStatus, Compute
 from agents.ports.kernels import KernelDeployment
 from agents.ports.knowledge import Knowledge
+from agents.ports.oversight import Oversight
 from agents.ports.randomness import Randomness
 from agents.ports.settings import Settings
 from agents.ports.team import ResearchTime, Team
@@ -69,3 +70,10 @@ class PolicyPorts(NamedTuple):
 
     cluster: ClusterStatus
     settings: Settings
+
+
+class RegulatorPorts(NamedTuple):
+    """Ports of a regulator."""
+
+    time: Time
+    oversight: Oversight

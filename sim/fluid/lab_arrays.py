@@ -225,7 +225,7 @@ def _unsupported(scenario: Scenario) -> str:
 
 
 def _unsupported_labs(scenario: Scenario) -> str:
-    """Return why the engine cannot run several labs, new GPUs, or a lab that begins or ends within the run."""
+    """Return why the engine cannot run several labs, new GPUs, a regulator, or a lab that begins or ends later."""
     if len(scenario.labs) > 1:
         return (
             f"the scenario '{scenario.name}' has {len(scenario.labs)} labs, which the fluid engine cannot run; "
@@ -236,6 +236,7 @@ def _unsupported_labs(scenario: Scenario) -> str:
         "entry__day": (scenario.entry.day, 0.0),
         "entry__software_doublings": (scenario.entry.software_doublings, 0.0),
         "exit__kind": (scenario.exit.kind, "stays"),
+        "regulator__policy": (scenario.regulator.policy, "none"),
     }
     for name, (value, allowed) in found.items():
         if value != allowed:

@@ -28,6 +28,7 @@ from agents.params import (
     TrainingParams,
 )
 from hardware.cluster.params import ClusterParams
+from sim.governance.params import DisclosureParams, RegulatorParams
 from sim.growth import GrowthParams, ReturnsLaw
 from sim.lab_params import CommonsParams, EntryParams, ExitParams, StaysParams, SupplyParams
 from sim.production import AutomationParams, SeriesTasks
@@ -237,6 +238,8 @@ class ScenarioValues(Schema, frozen=True, extra="forbid"):
     entry: EntryParams = EntryParams()
     exit: Annotated[ExitParams, Field(discriminator="kind")] = StaysParams()
     policy: Annotated[PolicyParams, Field(discriminator="name")] = FixedPolicyParams()
+    disclosure: DisclosureParams = DisclosureParams()
+    regulator: RegulatorParams = RegulatorParams()
     run: RunParams = RunParams()
 
 

@@ -15,7 +15,7 @@ from sim.scenario.messages import ScenarioError, did_you_mean
 MAX_LABS = 64
 """Largest number of labs in a run."""
 _LAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
-_NOT_OF_ONE_LAB = frozenset({"run"})
+_NOT_OF_ONE_LAB = frozenset({"run", "regulator"})
 """Blocks that all labs of a run share."""
 
 

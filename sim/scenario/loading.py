@@ -1,8 +1,8 @@
-"""Load the files that a scenario names: its TOML file, its kernel measurements and its background job log."""
+"""Load the files that a scenario names: its TOML file, kernel measurements, background job log, governance policy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,6 +11,9 @@ from hardware.cluster.params import ClusterParams
 from hardware.kernels.speedup_curve import MeasurementError
 from hardware.kernels.trace import TraceError
 from sim.background import NO_BACKGROUND, BackgroundError
+from sim.governance import policy_files
+from sim.governance.params import NO_POLICY, RegulatorParams
+from sim.governance.policy_files import PolicyError, PolicyFile, read_policy
 from sim.scenario.declarations import DEFAULT
 from sim.scenario.labs import lab_values
 from sim.scenario.messages import ScenarioError, did_you_mean
@@ -128,3 +131,30 @@ def load_background(cluster: ClusterParams, read: Callable[[ClusterParams], Resu
         raise ScenarioError(f"{shown}: cannot be read ({error.strerror}); {allowed}") from None
     except BackgroundError as error:
         raise ScenarioError(f"{shown}: {error}") from None
+
+
+def load_policy(regulator: RegulatorParams, labs: Collection[str]) -> PolicyFile | None:
+    """Return the governance policy that a scenario names, or None without a regulator.
+
+    Raises ScenarioError if the policy cannot be read, or names a lab that is not among ``labs``.
+    """
+    if regulator.policy == NO_POLICY:
+        return None
+    shown = f"regulator__policy = '{regulator.policy}'"
+    try:
+        found = read_policy(regulator.policy)
+    except PolicyError as error:
+        raise ScenarioError(f"{shown}: {error}") from None
+    for lab in found.labs:
+        if lab not in labs:
+            known = ", ".join(labs) or "none, because the scenario names no labs"
+            raise ScenarioError(f"{shown}: a rule names the lab '{lab}'; allowed: {known}{did_you_mean(lab, labs)}")
+    return found
+
+
+def digest_of_policy(regulator: RegulatorParams) -> str:
+    """Return the SHA-256 of the file of the governance policy; empty without one. Raises ScenarioError."""
+    try:
+        return policy_files.digest_of_policy(regulator)
+    except PolicyError as error:
+        raise ScenarioError(f"regulator__policy = '{regulator.policy}': {error}") from None

@@ -14,12 +14,20 @@ from pydantic import BaseModel, ValidationError
 from agents.params import ResearcherParams
 from hardware.datacenter import inference_gpus
 from sim.background import BackgroundLoad, background_load, digest_of_background
+from sim.governance.policy_files import PolicyFile
 from sim.growth import DAYS_PER_MONTH, FrozenLaw, Law, ReturnsLaw, law_from_params
 from sim.kernel_calibration import MeasuredKernels, bootstrap_curves, calibrate, digest_of_measurements
 from sim.production import AutomationParams
 from sim.scenario.declarations import DEFAULT, Parameter, RunParams, ScenarioValues, parameters
 from sim.scenario.labs import GpuShare, check_block, check_not_overridden, gpus_by_share, labs_with, split_name
-from sim.scenario.loading import load_background, load_measurements, read_scenario_file, shipped_scenarios
+from sim.scenario.loading import (
+    digest_of_policy,
+    load_background,
+    load_measurements,
+    load_policy,
+    read_scenario_file,
+    shipped_scenarios,
+)
 from sim.scenario.messages import (
     ScenarioError,
     describe_unknown_parameter,
@@ -46,7 +54,19 @@ __all__ = [
 _BACKGROUND_PARAMETERS = frozenset({"cluster__background", "cluster__background_gpus"})
 _MEASUREMENT_PARAMETERS = frozenset({"kernels__measurements", "kernels__workload"})
 
-LATER_BLOCKS = ("policy", "humans", "automation", "start", "horizon", "supply", "commons", "entry", "exit")
+LATER_BLOCKS = (
+    "policy",
+    "humans",
+    "automation",
+    "start",
+    "horizon",
+    "supply",
+    "commons",
+    "entry",
+    "exit",
+    "disclosure",
+    "regulator",
+)
 """Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
 _LATER_PARAMETERS = ("growth__ai_doublings", "policy__publication_delay_days")
 """Parameters that were added later to an older block; the same holds for each of them."""
@@ -109,7 +129,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         - a value of the wrong type or out of bounds,
         - a parameter that has no effect (of another growth law, or of kernels without measurements),
         - a second lab beside one that has values of its own,
-        - measurements or a background job log that do not exist or cannot be read.
+        - measurements, a background job log or a governance policy that do not exist or cannot be read.
         """
         try:
             changes = current_values(changes)
@@ -118,6 +138,7 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         own = {name: value for name, value in changes.items() if split_name(name)[0]}
         result = self._replace_for_labs(changes, own) if own or self.overrides else self._replace_values(changes)
         result._check_gpu_shares()
+        result.governance()
         return result
 
     def _replace_values(self, changes: Mapping[str, Any]) -> Self:
@@ -380,6 +401,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if measured:
             del content["kernels__measurements"]
         logged = load_background(self.cluster, digest_of_background)
+        if governed := digest_of_policy(self.regulator):
+            content["regulator__policy"] = governed
         for name in LATER_BLOCKS:
             if getattr(self, name) == type(self).model_fields[name].default:
                 content = {key: value for key, value in content.items() if not key.startswith(f"{name}__")}
@@ -399,6 +422,13 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         Raises ScenarioError if the log cannot be read, or if its jobs need as many GPUs as experiments can have.
         """
         return load_background(self.cluster, background_load)
+
+    def governance(self) -> PolicyFile | None:
+        """Return the governance policy of the regulator, or None without one.
+
+        Raises ScenarioError if the policy cannot be read, or names a lab that the scenario does not have.
+        """
+        return load_policy(self.regulator, self.labs)
 
     def calibration(self) -> MeasuredKernels:
         """Return the measurements that set the speed-up of the kernels.

@@ -1,0 +1,156 @@
+"""Measure labs at intervals, let a policy review the readings, and put its orders into force after a delay."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Final
+
+import mesa
+from simpy import Event
+
+from agents.governance_policy import Alarm, GovernancePolicy, Order, Reading, View
+from agents.identity import AgentId
+from agents.lab_agent import LabAgent
+from agents.ports.bundles import RegulatorPorts
+
+REGULATOR_NUMBER: Final = 0
+"""Number of the only regulator."""
+_ROUNDING: Final = 1e-9
+"""Rounding error of a sum of days, within which an order has ended."""
+
+
+class Regulator(LabAgent):
+    """Read all labs at intervals and give orders by a policy.
+
+    Readings and alarms change nothing in the run. Orders do, and they keep the run alive while they are in force.
+
+    Arguments
+    ---------
+    model
+        Model in which Mesa registers the regulator.
+    ports
+        The clock, and what the regulator can do to labs.
+    policy
+        Decides which orders are in force.
+    """
+
+    def __init__(self, model: mesa.Model, ports: RegulatorPorts, policy: GovernancePolicy) -> None:
+        super().__init__(model, AgentId("", "regulator", REGULATOR_NUMBER))
+        self.time, self.oversight = ports
+        self.policy = policy
+        self.readings: dict[str, list[Reading]] = {}
+        """Readings that have arrived, by lab, in the order of their arrival."""
+        self.alarms: list[Alarm] = []
+        """Warnings so far."""
+        self.decided: tuple[Order, ...] = ()
+        """Orders by the latest review, whether they are in force yet or not."""
+        self.in_force: tuple[Order, ...] = ()
+        """Orders that restrict labs now."""
+        self.orders_given: list[tuple[float, tuple[Order, ...]]] = []
+        """Days on which the orders in force changed, and the orders from then on."""
+        self._is_reading_due = False
+        self._arrived: list[tuple[str, Reading]] = []
+        """Readings that arrive in this instant."""
+        self._taking_effect: list[tuple[Order, ...]] = []
+        """Decisions that take effect in this instant, in the order in which they were made."""
+        self._schedule_reading()
+
+    @property
+    def _now(self) -> float:
+        return float(self.time.now)
+
+    def change_policy(self, policy: GovernancePolicy) -> None:
+        """Follow another policy from now on; it reviews all earlier readings first, and its alarms of then are its own.
+
+        Its orders take effect as after any review.
+        """
+        self.policy = policy
+        self.alarms = []
+        for day, readings in self._past_views():
+            review = policy.review(View(day, readings))
+            self.alarms += review.alarms
+            self.decided = review.orders
+        self._decide(self.decided)
+
+    def _past_views(self) -> list[tuple[float, dict[str, list[Reading]]]]:
+        days = sorted({reading.known_on for each in self.readings.values() for reading in each})
+        return [
+            (day, {lab: [one for one in each if one.known_on <= day] for lab, each in self.readings.items()})
+            for day in days
+        ]
+
+    # --- Timers ------------------------------------------------------------------------------------------
+
+    def _schedule_reading(self) -> None:
+        after = self.time.after if self.in_force or self.decided else self.time.after_in_background
+        after(self.oversight.settings.reading_days, self._on_reading_due)
+
+    def _on_reading_due(self, _: Event) -> None:
+        self._is_reading_due = True
+        self.oversight.request_settlement()
+
+    def _on_arrival(self, lab: str, reading: Reading, _: Event) -> None:
+        self._arrived.append((lab, reading))
+        self.oversight.request_settlement()
+
+    def _on_effect(self, orders: tuple[Order, ...], _: Event) -> None:
+        self._taking_effect.append(orders)
+        self.oversight.request_settlement()
+
+    def _on_end_of_order(self, _: Event) -> None:
+        self._taking_effect.append(self.in_force)
+        self.oversight.request_settlement()
+
+    # --- End of an instant -------------------------------------------------------------------------------
+
+    def settle(self) -> bool:
+        """Read the labs if that is due, review what has arrived, and put orders into force.
+
+        The World calls it when the labs have settled an instant. Returns whether a restriction of a lab changed.
+        """
+        if self._is_reading_due:
+            self._is_reading_due = False
+            self._read()
+        if self._arrived:
+            self._review()
+        changed = False
+        while self._taking_effect:
+            changed = self._put_into_force(self._taking_effect.pop(0)) or changed
+        return changed
+
+    def _read(self) -> None:
+        for lab, reading in self.oversight.measure().items():
+            days = reading.known_on - self._now
+            if days > 0:
+                self.time.after_in_background(days, partial(self._on_arrival, lab, reading))
+            else:
+                self._arrived.append((lab, reading))
+        self._schedule_reading()
+
+    def _review(self) -> None:
+        for lab, reading in self._arrived:
+            self.readings.setdefault(lab, []).append(reading)
+        self._arrived.clear()
+        review = self.policy.review(View(self._now, self.readings))
+        self.alarms += review.alarms
+        if review.orders != self.decided:
+            self._decide(review.orders)
+
+    def _decide(self, orders: tuple[Order, ...]) -> None:
+        self.decided = orders
+        days = self.oversight.settings.order_days
+        if days > 0:
+            self.time.after(days, partial(self._on_effect, orders))
+        else:
+            self._taking_effect.append(orders)
+
+    def _put_into_force(self, orders: tuple[Order, ...]) -> bool:
+        orders = tuple(order for order in orders if order.until > self._now + _ROUNDING)
+        if orders != self.in_force:
+            self.orders_given.append((self._now, orders))
+            for until in {order.until for order in orders} - {order.until for order in self.in_force}:
+                if until < math.inf:
+                    self.time.after(until - self._now, self._on_end_of_order)
+        self.in_force = orders
+        return self.oversight.carry_out(orders)

@@ -1,0 +1,1 @@
+"""Governance of labs: measurement, detectors, rules and orders."""

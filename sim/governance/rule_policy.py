@@ -1,0 +1,94 @@
+"""Follow the named rules of a governance policy: triggers raise alarms, and actions give orders while they last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agents.governance_policy import Alarm, GovernancePolicy, Order, Reading, Review, View
+from sim.governance.actions import ActionParams
+from sim.governance.triggers import PaceTrigger, TriggerParams
+
+
+class Rule(NamedTuple):
+    """A named rule of a governance policy."""
+
+    name: str
+    trigger: TriggerParams
+    action: ActionParams
+    lasts_days: float = 0.0
+    """Time for which an order stays in force after an alarm [days]; 0: as long as the alarm is raised."""
+    labs: tuple[str, ...] = ()
+    """Labs to which its orders apply; empty for all."""
+    watches: str = "any"
+    """Labs whose readings raise the alarm: `any` of them, for all; or `each` for itself."""
+
+
+class _Standing(NamedTuple):
+    """An alarm that is raised, or an order that lasts."""
+
+    order: Order | None
+    until: float
+    """Day on which the order ends; ``inf``: with the alarm."""
+
+
+class RulePolicy(GovernancePolicy):
+    """Give the orders of all rules whose alarm is raised.
+
+    Arguments
+    ---------
+    rules
+        The rules; their order does not matter, because the most restrictive order of a kind counts.
+    times
+        Pace that replaces that of each pace rule; 0: their own.
+    """
+
+    def __init__(self, rules: Sequence[Rule], times: float = 0.0) -> None:
+        self._rules = [_with_times(rule, times) for rule in rules]
+        self._standing: dict[tuple[str, str], _Standing] = {}
+        """Alarms by rule and lab."""
+        self._seen: dict[str, int] = {}
+        """Number of readings of each lab that were reviewed."""
+
+    def review(self, view: View) -> Review:
+        """Return the orders of all rules whose alarm is raised, and new alarms."""
+        alarms: list[Alarm] = []
+        for lab, readings in view.readings.items():
+            for number in range(self._seen.get(lab, 0), len(readings)):
+                for rule in self._rules:
+                    alarms += self._watch(rule, lab, readings[: number + 1])
+            self._seen[lab] = len(readings)
+        orders = {each.order: None for each in self._standing.values() if each.order and each.until > view.day}
+        return Review(tuple(orders), tuple(alarms))
+
+    def _watch(self, rule: Rule, lab: str, readings: Sequence[Reading]) -> list[Alarm]:
+        """Update the alarm of a rule by the latest reading of a lab; return it if it is new."""
+        key, latest = (rule.name, lab), readings[-1]
+        before = self._standing.get(key)
+        if before is not None and rule.lasts_days > 0 and latest.known_on < before.until:
+            return []
+        if not rule.trigger.is_raised(readings):
+            self._standing.pop(key, None)
+            return []
+        if before is not None and rule.lasts_days == 0:
+            return []
+        order = rule.action.give(rule.name, latest)
+        until = latest.known_on + rule.lasts_days if rule.lasts_days > 0 else math.inf
+        if order is not None:
+            restricted = (lab,) if rule.watches == "each" else rule.labs
+            order = order._replace(labs=restricted, until=until)
+        self._standing[key] = _Standing(order, until)
+        return [Alarm(latest.known_on, rule.name, lab, _sentence(rule, latest))]
+
+
+def _with_times(rule: Rule, times: float) -> Rule:
+    if times == 0 or not isinstance(rule.trigger, PaceTrigger):
+        return rule
+    return rule._replace(trigger=rule.trigger.model_copy(update={"times": times}))
+
+
+def _sentence(rule: Rule, latest: Reading) -> str:
+    """Describe an alarm."""
+    text = f"{rule.name}: software of day {latest.day:,.6g} is at {latest.doublings:.3g} doublings"
+    return f"{text}; order: {rule.action.order}." if rule.action.order != "warn" else f"{text}; warning only."
