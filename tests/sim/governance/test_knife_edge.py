@@ -92,10 +92,10 @@ def test_p14_2_simulated_brake_holds_from_the_smallest_gain(share, outcome):
 def test_p14_3_held_and_lost_paces(multiple, held, lost):
     gain = multiple * EDGE.smallest_gain
     assert EDGE.held_pace_factor(gain) == pytest.approx(held, abs=6e-6)
-    assert EDGE.lost_pace_factor(gain) == pytest.approx(lost, rel=2e-5)
-    coarse, fine = held_factor(gain, 2), held_factor(gain, 1)
-    assert (coarse - held) / (fine - held) == pytest.approx(2, rel=0.02)  # the first order of the time between readings
-    assert 2 * fine - coarse == pytest.approx(held, rel=4e-4)
+    assert EDGE.lost_pace_factor(gain) == pytest.approx(lost, rel=4e-5)
+    coarse, fine = held_factor(gain, 1), held_factor(gain, 0.5)
+    assert (coarse - held) / (fine - held) == pytest.approx(2, rel=0.05)  # first order in the time between readings
+    assert 2 * fine - coarse == pytest.approx(held, rel=1e-4)
     for share, outcome in ((0.95, "held"), (1.05, "lost")):
         run = simulate_brake(SmoothBrake(TARGET, gain), 1.4, 400, start_pace=share * lost * TARGET, reading_days=0.1)
         assert run.outcome == outcome
@@ -127,7 +127,7 @@ def test_p14_5_longest_delay_and_period():
 def test_p14_5_oscillations_shrink_below_the_longest_delay():
     run = delayed(SmoothBrake(TARGET, 2 * LIMIT, 0.9 * 38.82), 1.26107)
     assert run.outcome == "held"
-    assert spread(run, 1000, 1365) < 0.25 * spread(run, 365, 730)
+    assert spread(run, 1000, 1365) < 0.3 * spread(run, 365, 730)
 
 
 def test_p14_5_oscillations_grow_above_the_longest_delay_until_the_pace_is_lost():
@@ -149,11 +149,11 @@ def relay(gain, delay_days=0.0, days=150):
     return simulate_brake(brake, 1.4, days, start_pace=1.06 * TARGET, reading_days=0.02)
 
 
-def cycle_of(run):
+def cycle_of(run, start=0):
     """Return the mean period, and the share of readings after which the barrier rises, over whole cycles."""
-    rises = np.diff(run.log2_barrier) > 0
+    rises = np.diff(run.log2_barrier[run.days >= start]) > 0
     starts = np.flatnonzero(rises[1:] & ~rises[:-1]) + 1
-    return np.diff(run.days[starts]).mean(), rises[starts[0] : starts[-1]].mean()
+    return np.diff(starts).mean() * np.diff(run.days[:2])[0], rises[starts[0] : starts[-1]].mean()
 
 
 def test_p14_6_relay_period_and_duty():
@@ -174,7 +174,7 @@ def test_p14_6_relay_with_a_delay_goes_beyond_its_band():
     run = relay(gain, 10.0, days=500)
     last = run.pace[run.days > 200] / TARGET
     assert (last.min(), last.max()) == pytest.approx((cycle.lowest, cycle.highest), rel=2e-3)
-    assert cycle_of(run) == pytest.approx((cycle.period_days, cycle.duty), rel=5e-3)
+    assert cycle_of(run, start=200) == pytest.approx((cycle.period_days, cycle.duty), rel=5e-3)
 
 
 @pytest.mark.parametrize(("share", "outcome"), [(0.9, "oscillating"), (1.1, "lost")])
@@ -189,11 +189,11 @@ def test_p14_6_relay_loses_the_pace_from_its_longest_delay(share, outcome):
 def test_p14_7_barrier_of_a_held_explosion_grows_exponentially():
     gain = 2 * EDGE.smallest_gain
     assert EDGE.barrier_doubling_days(gain) == pytest.approx(84.42, abs=5e-3)
-    run = simulate_brake(SmoothBrake(TARGET, gain), 1.4, 3000)
-    slopes = [np.diff(run.log2_barrier[[start, start + 500]])[0] / 500 for start in (1000, 2500)]
-    assert slopes == pytest.approx([1 / 84.42, 1 / 84.42], rel=3e-3)
-    doublings = np.diff(run.software[[1000, 3000]])[0]
-    assert np.diff(run.log2_barrier[[1000, 3000]])[0] == pytest.approx((1 - 1 / 1.4) * doublings, rel=1e-9)
+    run = simulate_brake(SmoothBrake(TARGET, gain), 1.4, 2000, reading_days=0.5)
+    day = np.searchsorted(run.days, [1000, 1500, 2000])
+    barrier, software = run.log2_barrier[day], run.software[day]
+    assert np.diff(barrier) / 500 == pytest.approx([1 / 84.42, 1 / 84.42], rel=3e-3)
+    assert np.diff(barrier) == pytest.approx((1 - 1 / 1.4) * np.diff(software), rel=1e-9)
 
 
 @pytest.mark.parametrize("gain", [0.001, 0.1])
