@@ -77,6 +77,7 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	cp $(OUT)/docs/kernels/searches.png docs/pictures/kernels.png
 	$(BIN)/python -m experiments.docs_build.variability_page docs/explanation/simulation-vs-theory.md docs/pictures/run-to-run-variability.png
 	$(BIN)/python -m experiments.docs_build.policy_picture docs/pictures/lab-policies.png
+	$(BIN)/python -m experiments.docs_build.knife_edge_picture docs/pictures/knife-edge.png
 	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
 	$(BIN)/asara milestones road-to-asara --out $(OUT)/docs/milestones
