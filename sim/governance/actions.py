@@ -8,6 +8,7 @@ from annotated_types import Interval
 from pydantic import BaseModel
 
 from agents.governance_policy import Order, OrderKind, Reading
+from sim.governance.pace_brakes import PaceBrake, RelayBrake, SmoothBrake
 
 
 class WarnAction(
@@ -112,9 +113,18 @@ class BrakeAction(
     """Rate of the reaction."""
     band: Annotated[float, Interval(ge=0, le=10), "ln of pace over target"] = 0.05
     """Half width of the band of a relay."""
+    reaction_delay_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
+    """Time from a reading to its effect on the barrier, beyond the delays of the regulator."""
+
+    def brake(self) -> PaceBrake:
+        """Return a new controller of the barrier."""
+        pace = 1 / self.target_doubling_days
+        if self.control == "smooth":
+            return SmoothBrake(pace, self.reaction_per_day, self.reaction_delay_days)
+        return RelayBrake(pace, self.reaction_per_day, self.band, self.reaction_delay_days)
 
     def give(self, rule: str, reading: Reading) -> Order | None:
-        """Return an order without a barrier; the controller of the rule sets it."""
+        """Return an order whose barrier is 1; a controller sets later ones."""
         return Order(OrderKind.BRAKE, 1.0, rule)
 
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from agents.governance_policy import Alarm, GovernancePolicy, Order, Reading, Review, View
-from sim.governance.actions import ActionParams
+from agents.governance_policy import Alarm, GovernancePolicy, Order, OrderKind, Reading, Review, View
+from sim.governance.actions import ActionParams, BrakeAction
+from sim.governance.pace_brakes import PaceBrake
 from sim.governance.triggers import PaceTrigger, TriggerParams
 
 
@@ -48,6 +49,8 @@ class RulePolicy(GovernancePolicy):
         self._rules = [_with_times(rule, times) for rule in rules]
         self._standing: dict[tuple[str, str], _Standing] = {}
         """Alarms by rule and lab."""
+        self._brakes: dict[tuple[str, str], PaceBrake] = {}
+        """Controllers of the rules that brake, by rule and lab."""
         self._seen: dict[str, int] = {}
         """Number of readings of each lab that were reviewed."""
 
@@ -60,6 +63,7 @@ class RulePolicy(GovernancePolicy):
                     alarms += self._watch(rule, lab, readings[: number + 1])
             self._seen[lab] = len(readings)
         orders = {each.order: None for each in self._standing.values() if each.order and each.until > view.day}
+        orders = {order: None for order in orders if order.kind != OrderKind.BRAKE or order.amount > 1}
         return Review(tuple(orders), tuple(alarms))
 
     def _watch(self, rule: Rule, lab: str, readings: Sequence[Reading]) -> list[Alarm]:
@@ -72,6 +76,7 @@ class RulePolicy(GovernancePolicy):
             self._standing.pop(key, None)
             return []
         if before is not None and rule.lasts_days == 0:
+            self._standing[key] = _Standing(self._adjusted(rule, lab, before.order, readings), before.until)
             return []
         order = rule.action.give(rule.name, latest)
         until = latest.known_on + rule.lasts_days if rule.lasts_days > 0 else math.inf
@@ -80,6 +85,17 @@ class RulePolicy(GovernancePolicy):
             order = order._replace(labs=restricted, until=until)
         self._standing[key] = _Standing(order, until)
         return [Alarm(latest.known_on, rule.name, lab, _sentence(rule, latest))]
+
+    def _adjusted(self, rule: Rule, lab: str, order: Order | None, readings: Sequence[Reading]) -> Order | None:
+        """Return an order that stands, with the barrier by the latest reading of a lab if the rule brakes."""
+        if order is None or not isinstance(rule.action, BrakeAction):
+            return order
+        brake = self._brakes.setdefault((rule.name, lab), rule.action.brake())
+        before, latest = readings[-2:]
+        days = latest.day - before.day
+        if days <= 0:
+            return order
+        return order._replace(amount=brake.update(latest.day, (latest.doublings - before.doublings) / days))
 
 
 def _with_times(rule: Rule, times: float) -> Rule:
