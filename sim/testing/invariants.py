@@ -132,7 +132,16 @@ _TEXTS = {
 """Values of the text parameters that are allowed with the defaults of the others."""
 
 _BLOCKS_OF_HUMANS = ("humans__", "automation__")
-_BLOCKS_OF_SEVERAL_LABS = ("supply__", "commons__", "entry__", "exit__", "policy__publication_delay_days")
+_BLOCKS_OF_THE_SURROUNDINGS = (
+    "supply__",
+    "commons__",
+    "entry__",
+    "exit__",
+    "disclosure__",
+    "regulator__",
+    "policy__publication_delay_days",
+)
+"""Blocks and parameters on what other labs, suppliers and a regulator do."""
 
 MAY_BE_ZERO = (
     "growth__limit_doublings",
@@ -184,7 +193,7 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
     """Draw a scenario; ``fixed`` parameters, by flat name, keep the given values.
 
     One scenario in four has humans, unless a parameter of `humans` or `automation` is fixed. The lab is alone, from
-    day 0 to the end, on its GPUs of day 0, unless other values are fixed.
+    day 0 to the end, on its GPUs of day 0 and without a regulator, unless other values are fixed.
     """
     law = fixed.get("growth__law") or draw(st.sampled_from(["returns", "papers"]))
     measurements = fixed.get("kernels__measurements") or draw(values_of(parameters()["kernels__measurements"]))
@@ -200,7 +209,7 @@ def small_scenarios(draw: st.DrawFn, /, **fixed: Any) -> Scenario:
         for name, parameter in parameters().items()
         if name not in fixed and name not in selected and not start.unread(name)
         if has_humans or not name.startswith(_BLOCKS_OF_HUMANS)
-        if not name.startswith(_BLOCKS_OF_SEVERAL_LABS)
+        if not name.startswith(_BLOCKS_OF_THE_SURROUNDINGS)
     }
     if fixed.get("kernels__measurements", UNCALIBRATED) != UNCALIBRATED:
         fixed = {"kernels__workload": draw(st.sampled_from(workloads_of(fixed["kernels__measurements"])))} | fixed
