@@ -57,7 +57,7 @@ class Regulator(LabAgent):
         self._schedule_reading()
 
     @property
-    def _now(self) -> float:
+    def _today(self) -> float:
         return float(self.time.now)
 
     def change_policy(self, policy: GovernancePolicy) -> None:
@@ -121,7 +121,7 @@ class Regulator(LabAgent):
 
     def _read(self) -> None:
         for lab, reading in self.oversight.measure().items():
-            days = reading.known_on - self._now
+            days = reading.known_on - self._today
             if days > 0:
                 self.time.after_in_background(days, partial(self._on_arrival, lab, reading))
             else:
@@ -132,7 +132,7 @@ class Regulator(LabAgent):
         for lab, reading in self._arrived:
             self.readings.setdefault(lab, []).append(reading)
         self._arrived.clear()
-        review = self.policy.review(View(self._now, self.readings))
+        review = self.policy.review(View(self._today, self.readings))
         self.alarms += review.alarms
         if review.orders != self.decided:
             self._decide(review.orders)
@@ -146,11 +146,11 @@ class Regulator(LabAgent):
             self._taking_effect.append(orders)
 
     def _put_into_force(self, orders: tuple[Order, ...]) -> bool:
-        orders = tuple(order for order in orders if order.until > self._now + _ROUNDING)
+        orders = tuple(order for order in orders if order.until > self._today + _ROUNDING)
         if orders != self.in_force:
-            self.orders_given.append((self._now, orders))
+            self.orders_given.append((self._today, orders))
             for until in {order.until for order in orders} - {order.until for order in self.in_force}:
                 if until < math.inf:
-                    self.time.after(until - self._now, self._on_end_of_order)
+                    self.time.after(until - self._today, self._on_end_of_order)
         self.in_force = orders
         return self.oversight.carry_out(orders)

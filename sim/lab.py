@@ -155,7 +155,7 @@ class Lab:
         )
         """Orders of the regulator that the lab follows."""
         self._capacity_changed = self._deployed = False
-        """Whether the number of researchers that can be active may have changed in this instant; whether software or
+        """Whether the number of researchers that can be active may have changed in this instant. Whether software or
         kernels were deployed in it, after which the policy may divide the GPUs."""
         self.training = make.trainer(
             run.model,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sim.lab import Lab
 
 
-class Oversight:
+class LabOversight:
     """Implement :class:`agents.ports.oversight.Oversight` for the labs of a World.
 
     Arguments

@@ -24,7 +24,7 @@ from sim.kernel_calibration import MeasuredKernels
 from sim.lab import Lab, RunParts
 from sim.lab_factory import LabFactory
 from sim.lab_lifetime import Exits, check_lifetimes
-from sim.oversight import Oversight
+from sim.oversight import LabOversight
 from sim.random_streams import RandomStreams
 from sim.scenario.model import Scenario, ScenarioError
 from sim.settle import settle
@@ -101,7 +101,7 @@ class World(mesa.Model):
         """Labs that close or merge."""
         self.supply = Supply(self.clock, self.labs, self.exits.heir)
         """Orders and deliveries of GPUs."""
-        self.oversight = Oversight(self.clock, self.labs, self.streams, self.scenario.regulator)
+        self.oversight = LabOversight(self.clock, self.labs, self.streams, self.scenario.regulator)
         """What a regulator can do to the labs."""
         self.regulator = self._create_regulator(make or LabFactory())
         """Agent that measures all labs and restricts them; None without a governance policy."""

@@ -26,6 +26,8 @@ BLOCKS: Final = (
     "entry",
     "exit",
     "policy",
+    "disclosure",
+    "regulator",
     "run",
 )
 """Names of the tables of a scenario."""

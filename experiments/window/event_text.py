@@ -183,6 +183,20 @@ def _describe_delivery(event: events.GpusDelivered) -> str:
     return f"{nodes} to work{speed}: {uses}."
 
 
+def _describe_restrictions(event: events.RestrictionsChanged) -> str:
+    """Describe the orders in force in a sentence."""
+    found = {
+        f"{event.effort_share:.0%} of the AIs can do research": event.effort_share < 1,
+        f"at most {format_count(event.most_copies)} AIs can do research": event.most_copies < math.inf,
+        f"experiments can use {event.experiment_share:.0%} of their GPUs": event.experiment_share < 1,
+        "training is paused": event.is_training_paused,
+        f"training on more than {event.licence_gpus:,.6g} GPUs needs a licence": event.licence_gpus < math.inf,
+        f"new software waits {pluralize(event.release_days, 'day')}": event.release_days > 0,
+    }
+    in_force = ", ".join(text for text, holds in found.items() if holds)
+    return f"Orders in force ({event.rules}): {in_force}." if in_force else "All orders have ended."
+
+
 _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
     events.SoftwareDoubled: _describe_doubling,
     events.TrainingRequested: lambda event: (
@@ -227,5 +241,6 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
         f"{event.gained:,.3g} doublings came from {event.source}: software {format_factor(event.discovered)}."
     ),
     events.GpusDelivered: _describe_delivery,
+    events.RestrictionsChanged: _describe_restrictions,
     events.LabEnded: lambda event: event.sentence,
 }

@@ -18,7 +18,8 @@ def test_scenario_has_its_blocks_in_order() -> None:
     before_full_automation = ["humans", "automation", "start", "horizon"]
     lab = ["literature", "cluster", "training", "kernels"]
     several_labs = ["supply", "commons", "entry", "exit"]
-    assert list(BLOCKS) == ["growth", "researcher", *before_full_automation, *lab, *several_labs, "policy", "run"]
+    decisions = ["policy", "disclosure", "regulator"]
+    assert list(BLOCKS) == ["growth", "researcher", *before_full_automation, *lab, *several_labs, *decisions, "run"]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -21,11 +21,12 @@ EVENT_COLOURS = {
     "TaskAutomated": "green",
     "ResearchAutomated": "green",
     "GpusDelivered": "orange",
+    "RestrictionsChanged": "pink",
     "LabEnded": "red",
     "RunEnded": "red",
 }
 EMPHASISED_EVENTS = frozenset(
-    {"SoftwareDoubled", "Deployed", "TaskAutomated", "ResearchAutomated", "LabEnded", "RunEnded"}
+    {"SoftwareDoubled", "Deployed", "TaskAutomated", "ResearchAutomated", "RestrictionsChanged", "LabEnded", "RunEnded"}
 )
 
 

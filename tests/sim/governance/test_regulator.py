@@ -94,7 +94,7 @@ def test_pause_of_research_stops_all_ais_until_it_ends():
     world = scripted(SMALL, {5.0: (Order(OrderKind.PAUSE_RESEARCH, until=12.5),)})
     active = [(event.day, event.researchers) for event in world.ledger if isinstance(event, ActiveResearchersChanged)]
     assert [count for day, count in active if 5 <= day < 12.5] == [0]
-    assert [day for day, _ in active if day >= 12.5][0] == 12.5
+    assert next(day for day, _ in active if day >= 12.5) == 12.5
     assert restricted(world) == [5.0, 12.5]
 
 
@@ -142,7 +142,7 @@ def test_large_training_run_waits_for_its_licence(size, waits):
 def test_run_without_a_licence_starts_when_the_order_ends():
     order = Order(OrderKind.LICENCE, 4.0, until=20.0)
     world = scripted(SMALL, {0.0: (order,)}, cluster__gpu_hours_between_failures=0.0)
-    assert [job.started for job in world.lab.compute.datacenter.records if job.use == "training"][0] == 20.0
+    assert next(job.started for job in world.lab.compute.datacenter.records if job.use == "training") == 20.0
 
 
 def test_staged_release_delays_each_deployment_in_order():

@@ -124,18 +124,18 @@ class NoRegulator(BaseModel, frozen=True):
     kind: Annotated[Literal["none"], "name"] = "none"
 
 
-class RegulatedScenario(Scenario, frozen=True):
+class AuditedScenario(Scenario, frozen=True):
     """A scenario with another block."""
 
-    regulator: OneRegulator | NoRegulator = OneRegulator()
+    auditor: OneRegulator | NoRegulator = OneRegulator()
 
 
 def test_parameters_of_a_subclass_include_its_blocks():
-    more = parameters(RegulatedScenario)
-    assert list(more) == [*parameters(), "regulator__kind", "regulator__threshold"]
-    assert more["regulator__kind"].choices == ("one", "none")
-    assert more["regulator__threshold"].read_under == "regulator__kind = 'one'"
-    scenario = RegulatedScenario().replace(regulator__kind="none", growth__r=2.0)
-    assert scenario.flat()["regulator__threshold"] == 0.5
-    with pytest.raises(ScenarioError, match="regulator__threshold is not read under regulator__kind = 'none'"):
-        scenario.replace(regulator__threshold=0.1)
+    more = parameters(AuditedScenario)
+    assert list(more) == [*parameters(), "auditor__kind", "auditor__threshold"]
+    assert more["auditor__kind"].choices == ("one", "none")
+    assert more["auditor__threshold"].read_under == "auditor__kind = 'one'"
+    scenario = AuditedScenario().replace(auditor__kind="none", growth__r=2.0)
+    assert scenario.flat()["auditor__threshold"] == 0.5
+    with pytest.raises(ScenarioError, match="auditor__threshold is not read under auditor__kind = 'none'"):
+        scenario.replace(auditor__threshold=0.1)
