@@ -20,9 +20,9 @@ def openai_critical(reference_pace: float, sustained_months: float = OPENAI_SUST
 
     The window is 4 weeks, and every reading of ``sustained_months`` must be at 5 times or above. ``reference_pace`` is
     the pace of 2024 [doublings/day]. The rule also has a leading indicator, a superhuman research scientist, which is
-    not modelled. Source: OpenAI, *Preparedness Framework*, version 2, April 2025. The rule is a generational model
-    improvement "in 1/5th the wall-clock time of equivalent progress in 2024 (e.g., sped up to just 4 weeks) sustainably
-    for several months". "Several" is our choice, 3 months; a critic takes 6.
+    not modelled. Source: OpenAI, *Preparedness Framework*, version 2, April 2025. A generational improvement then comes
+    "in 1/5th the wall-clock time of equivalent progress in 2024", such as 4 weeks, "sustainably for several months".
+    "Several" is our choice, 3 months; a critic takes 6.
     """
     return WindowRule(reference_pace, 5, window_days=28, sustained_days=sustained_months * DAYS_PER_MONTH)
 
