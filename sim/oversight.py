@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from simpy import Event
 
 from agents.governance_policy import Order, Reading
+from agents.params import DAYS_PER_YEAR
 from hardware.uses import Use
 from sim.clock import Clock
-from sim.governance.covert_work import discovery_days
+from sim.governance.covert_work import time_to_discovery
 from sim.governance.params import RegulatorParams
 from sim.governance.restrictions import Restrictions, combine
 from sim.random_streams import RandomStreams
@@ -106,11 +107,15 @@ class LabOversight:
         now = float(self._clock.now)
         if name not in self.found_on:
             workers = lab.settings.disclosure.covert_workers
-            days = discovery_days(workers, self._streams.get("discovery", name)) if workers else math.inf
+            days = self._draw_days_to_discovery(name, workers) if workers else math.inf
             self.found_on[name] = now + days
             if days < math.inf:
                 self._clock.after_in_background(days, partial(self._on_found, name))
         return now >= self.found_on[name]
+
+    def _draw_days_to_discovery(self, name: str, workers: float) -> float:
+        share = min(float(self._streams.get("discovery", name).random()), 1 - 1e-12)
+        return time_to_discovery(max(2.0, workers)).years_at(share) * DAYS_PER_YEAR
 
     def _on_found(self, name: str, _: Event) -> None:
         self.found_on[name] = float(self._clock.now)

@@ -50,9 +50,10 @@ class DisclosureParams(
     complies: bool = True
     """Whether the lab follows orders. If not, it works on in secret from the first order on, until it is found.
     Source: our choice."""
-    covert_workers: Annotated[int, Interval(ge=0, le=1_000_000_000), "people"] = 1000
+    covert_workers: Annotated[float, Interval(ge=0, le=1e9), "people"] = 1000.0
     """People who know of secret work. The more there are, the sooner it is found; then orders are enforced. 0: it is
-    never found. Source: our choice; the time to discovery is fitted to 6.95 years for 100 people and 3.42 for 1,000."""
+    never found; otherwise at least 2. Source: our choice; the time to discovery is fitted to 6.95 years for 100 people
+    and 3.42 for 1,000."""
     delay_days: Annotated[float, Interval(ge=0, le=3650), "days"] = 0.0
     """Time by which the lab delays its own reports. Source: our choice, 0."""
     hidden_share: Annotated[float, Interval(ge=0, le=0.99), "share"] = 0.0

@@ -11,6 +11,17 @@ from annotated_types import Interval
 from pydantic import BaseModel
 
 from agents.governance_policy import Reading
+from sim.governance.detectors import (
+    BayesianChangePoint,
+    Cusum,
+    Detector,
+    PaceChange,
+    ShiryaevRoberts,
+    Sprt,
+    WindowRule,
+    alarm_days,
+)
+from sim.governance.published_rules import PUBLISHED_RULES
 
 _DAY = 1e-6
 """Rounding error of a day, within which a window is full."""
@@ -23,7 +34,7 @@ class AlwaysTrigger(
 
     when: Annotated[Literal["always"], "name"] = "always"
     """What raises the alarm. `always`: the day. `pace`: progress over a window. `level`: measured software.
-    `automation`: the share of research that AIs do."""
+    `automation`: the share of research that AIs do. Others are detectors and published rules, by name."""
     from_day: Annotated[float, Interval(ge=0, le=1e6), "days"] = 0.0
     """First day of the alarm."""
 
@@ -44,24 +55,19 @@ class PaceTrigger(
     """Length of the window."""
     reference_doubling_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
     """Doubling time of the reference. 0: the mean pace from the first reading to the start of the window."""
-    reference_before_start: bool = True
-    """Whether software grew at the reference before the first reading, so that the window is full from then on. If not,
-    the alarm needs readings over a whole window."""
 
     def is_raised(self, readings: Sequence[Reading]) -> bool:
-        """Return whether the latest reading raises the alarm."""
-        reference, progress = self._reference_per_day(readings), self._progress(readings)
-        return reference > 0 and progress >= self.times * reference * self.window_days * (1 - 1e-12)
+        """Return whether the pace over the window before the latest reading raises the alarm.
 
-    def _progress(self, readings: Sequence[Reading]) -> float:
-        """Return the progress over the window [doublings]; ``nan`` if it is not full."""
-        first, last = readings[0], readings[-1]
-        start = last.day - self.window_days
-        if start >= first.day - _DAY:
-            return last.doublings - doublings_on(readings, max(start, first.day))
-        if self.reference_doubling_days == 0 or not self.reference_before_start:
-            return math.nan
-        return last.doublings - first.doublings + (first.day - start) / self.reference_doubling_days
+        With a doubling time of the reference, software grew at that pace before the first reading.
+        """
+        reference = self._reference_per_day(readings)
+        if reference <= 0:
+            return False
+        rule = WindowRule(reference, self.times, self.window_days)
+        for one in readings:
+            rule.update(one.day, one.doublings)
+        return rule.statistic >= rule.threshold * (1 - 1e-12)
 
     def _reference_per_day(self, readings: Sequence[Reading]) -> float:
         """Return the pace of the reference [doublings per day]; 0 if it is not known."""
@@ -70,6 +76,59 @@ class PaceTrigger(
         first, start = readings[0], readings[-1].day - self.window_days
         days = start - first.day
         return (doublings_on(readings, start) - first.doublings) / days if days > _DAY else 0.0
+
+
+class DetectorTrigger(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Raise the alarm if a detector finds a change from the reference pace to a multiple of it."""
+
+    when: Annotated[Literal["cusum", "sprt", "shiryaev-roberts", "change-point"], "name"] = "cusum"
+    times: Annotated[float, Interval(ge=1.001, le=1000), "times"] = 5.0
+    reference_doubling_days: Annotated[float, Interval(gt=0, le=36_500), "days"] = 182.5
+    noise_doublings: Annotated[float, Interval(gt=0, le=100), "doublings"] = 0.5
+    """Standard deviation of the progress from one reading to the next, to which the detector is set."""
+    threshold: Annotated[float, Interval(gt=0, le=1e9), "value of the statistic"] = 5.0
+    """Value of the statistic from which the alarm is raised: a log-likelihood ratio for `cusum`, a sum of likelihood
+    ratios for `shiryaev-roberts`, a probability for `change-point`. `sprt` errs with 5% either way and reads none."""
+
+    def is_raised(self, readings: Sequence[Reading]) -> bool:
+        """Return whether any reading has raised the alarm; it then stays raised."""
+        return len(alarm_days(self.detector(), [one.day for one in readings], [one.doublings for one in readings])) > 0
+
+    def detector(self) -> Detector:
+        """Return a new detector."""
+        reference = 1 / self.reference_doubling_days
+        change = PaceChange(reference, self.times * reference, self.noise_doublings)
+        if self.when == "sprt":
+            return Sprt(change)
+        if self.when == "change-point":
+            return BayesianChangePoint(change, threshold=self.threshold)
+        return (Cusum if self.when == "cusum" else ShiryaevRoberts)(change, self.threshold)
+
+
+class PublishedTrigger(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Raise the alarm by a published rule on the pace of progress; see :mod:`sim.governance.published_rules`."""
+
+    when: Annotated[
+        Literal[
+            "openai-critical",
+            "anthropic-two-years-in-one",
+            "davidson-three-years-in-eighteen-months",
+            "davidson-one-year-in-six-months",
+        ],
+        "name",
+    ] = "openai-critical"
+    reference_doubling_days: Annotated[float, Interval(gt=0, le=36_500), "days"] = 182.5
+
+    def is_raised(self, readings: Sequence[Reading]) -> bool:
+        """Return whether the pace up to the latest reading raises the alarm."""
+        rule = PUBLISHED_RULES[self.when](1 / self.reference_doubling_days)
+        for one in readings:
+            rule.update(one.day, one.doublings)
+        return rule.statistic >= rule.threshold
 
 
 class LevelTrigger(
@@ -100,7 +159,7 @@ class AutomationTrigger(
         return readings[-1].share_automated >= self.share - 1e-9
 
 
-TriggerParams = AlwaysTrigger | PaceTrigger | LevelTrigger | AutomationTrigger
+TriggerParams = AlwaysTrigger | PaceTrigger | LevelTrigger | AutomationTrigger | DetectorTrigger | PublishedTrigger
 """Parameters of a trigger; `when` selects the class."""
 
 
