@@ -148,8 +148,8 @@ assert np.allclose(leads, DAYS_PER_MONTH)
 """
 The lead in days is the same in each race, at each level: the follower does what the leader did a month before. What a
 month is worth depends on r. At r = 0.7 doublings take longer and longer, so that a month is a smaller part of one. At
-r = 1.4 they take less and less. In the last month before software is unlimited, the leader gains all its further
-doublings, and the follower none of them. Without exchange between labs, **a leader runs away if r is above 1**.
+r = 1.4 they take less and less, so that a month becomes more and more doublings. Without exchange between labs, **a
+leader runs away if r is above 1**.
 
 ## Leaks
 
@@ -339,7 +339,7 @@ are 95% intervals.
 """
 
 # %%
-small = Scenario(name="two small labs", labs=("large", "small")).replace(
+small = Scenario(name="two small labs", labs=("large", "small")).replace(  # teams of one cohort each, for speed
     **THINKERS
     | {"cluster__gpus": 40, "cluster__gpus_per_node": 2, "growth__calibrated_for": 10, "growth__r": 1.4}
     | {"run__max_doublings": 4, "run__horizon_days": 3000.0, "run__max_individuals": 0}
@@ -369,7 +369,7 @@ with slide(
         side = {"xytext": (-9, 0), "ha": "right"} if aside < 0 else {}
         label_line_end(axes, 50 + aside, 100 * row.first["large"].low + 4, text, colour, **side)
     axes.set(
-        xlim=(47, 76), ylim=(0, 103), xlabel="share of the GPUs that the larger lab has [%]", ylabel="probability [%]"
+        xlim=(46, 76), ylim=(0, 103), xlabel="share of the GPUs that the larger lab has [%]", ylabel="probability [%]"
     )
 for share, race in races.items():
     won = race.levels[0].first["large"]
