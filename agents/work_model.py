@@ -109,8 +109,12 @@ def _share_below(params: ResearcherParams, x: float) -> float:
 
 def mean_days(params: ResearcherParams, part: str) -> float:
     """Return the mean time of one activity on a paper, thinking or writing [days]."""
-    share = params.writing_share if part == "writing" else 1 - params.writing_share
-    return share / params.papers_per_day
+    return share_of(params, part) / params.papers_per_day
+
+
+def share_of(params: ResearcherParams, part: str) -> float:
+    """Return the share of the time of a paper that one activity takes, thinking or writing."""
+    return params.writing_share if part == "writing" else 1 - params.writing_share
 
 
 def _work_days(params: ResearcherParams, share: float, stream: Generator) -> float:

@@ -47,6 +47,8 @@ class Cohort(LabAgent):
         self._stream_key = identity.stream_key
         self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings = ports
         self.count = dict.fromkeys(Phase, 0)
+        self.size = 0
+        """Number of researchers, active or not."""
         self.inactive_pending = 0
         """Researchers that queue or run and have lost their inference GPU; they pause when their experiment is over."""
         self.thinking = CohortStage(ports, "thinking", self._stream_key, self._on_thought_out, self._max_ideas)
@@ -56,11 +58,6 @@ class Cohort(LabAgent):
         self._running: dict[JobHandle, None] = {}
         """Jobs that hold GPUs."""
         self._batch_limit = BatchLimit(self.knowledge, self.settings)
-
-    @property
-    def size(self) -> int:
-        """Number of researchers, active or not."""
-        return sum(self.count.values())
 
     @property
     def active(self) -> int:
@@ -73,6 +70,7 @@ class Cohort(LabAgent):
         """Add new researchers, which begin to think."""
         self.team.census.enter(Phase.THINK, self.time.now, researchers)
         self.count[Phase.THINK] += researchers
+        self.size += researchers
         self._begin(researchers)
 
     def pause(self, researchers: int) -> None:
@@ -107,6 +105,7 @@ class Cohort(LabAgent):
         """Take over an individual with its paper and its experiment, in its present phase."""
         phase = researcher.phase
         self.count[phase] += 1
+        self.size += 1
         known_at_start, job = researcher.known_at_start, researcher.job
         if job is not None:
             job.transfer_to(self, ExperimentBatch(0.0, 1.0, known_at_start))
@@ -178,8 +177,7 @@ class Cohort(LabAgent):
 
     def _write(self, papers: int, known_at_start: int, phase: Phase, inactive: int = 0) -> None:
         """Start to write papers; ``inactive`` of their authors pause first."""
-        immediate = work_model.mean_days(self.settings.researcher, "writing") == 0
-        later = inactive if immediate else papers
+        later = papers if self.settings.researcher.writing_share else inactive
         if later:
             self._move(phase, Phase.WRITE, later)
             self._drafts.add(later, known_at_start)

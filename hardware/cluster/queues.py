@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
@@ -336,7 +336,7 @@ class EasyBackfill(BackfillQueue):
             return
         self.head = None
         if self._behind_head:
-            self.head = self._earliest()
+            self.head = self._next_head()
             assert self.head is not None, "jobs wait behind the head"
             self._remove(self.head)
 
@@ -368,18 +368,12 @@ class EasyBackfill(BackfillQueue):
     def next_backfill(self, reservation: Reservation) -> Job | None:
         """Return the first job that may start now without delaying the head."""
         sizes = [gpus for (_, gpus), index in self._indexes.items() if index]
-        return self._earliest({gpus: reservation.max_work(gpus) for gpus in dict.fromkeys(sizes)})
+        max_work = {gpus: reservation.max_work(gpus) for gpus in dict.fromkeys(sizes)}
+        return _first_of((rank, index.first(max_work.get(gpus, 0.0))) for (rank, gpus), index in self._indexes.items())
 
-    def _earliest(self, max_work: dict[int, float] | None = None) -> Job | None:
-        """Return the first job behind the head whose work is at most the maximum for its size, if there are maxima."""
-        best: Job | None = None
-        best_rank: float = math.inf
-        for (rank, gpus), index in self._indexes.items():
-            if rank <= best_rank:
-                job = index.first(UNBOUNDED if max_work is None else max_work.get(gpus, 0.0))
-                if job is not None and (best is None or rank < best_rank or job.number < best.number):
-                    best, best_rank = job, rank
-        return best
+    def _next_head(self) -> Job | None:
+        """Return the first job behind the head."""
+        return _first_of([(rank, index.earliest()) for (rank, _), index in self._indexes.items()])
 
     def __len__(self) -> int:
         return self._behind_head + (self.head is not None)
@@ -389,6 +383,16 @@ class EasyBackfill(BackfillQueue):
             yield self.head
         for index in self._indexes.values():
             yield from index
+
+
+def _first_of(candidates: Iterable[tuple[int, Job | None]]) -> Job | None:
+    """Return the job of the lowest rank, and of several the one that was submitted first; None if there is none."""
+    best: Job | None = None
+    best_rank = 0
+    for rank, job in candidates:
+        if job is not None and (best is None or rank < best_rank or (rank == best_rank and job.number < best.number)):
+            best, best_rank = job, rank
+    return best
 
 
 QUEUES: dict[str, Callable[[], QueueDiscipline]] = {
