@@ -46,8 +46,11 @@ def draw_total_gpu_days(params: ResearcherParams, mean_gpu_days: float, number: 
         return mean_gpu_days * stream.standard_gamma(number)
     sigma = params.experiment_sigma
     if number <= _MAX_EXACT_DRAWS:
-        logarithms = sigma * stream.standard_normal(number) - sigma**2 / 2
-        return float(mean_gpu_days * np.add.reduce(np.exp(logarithms)))
+        costs = stream.standard_normal(number)
+        costs *= sigma
+        costs -= sigma**2 / 2
+        np.exp(costs, out=costs)
+        return float(mean_gpu_days * np.add.reduce(costs))
     shares, means = lognormal_bins(sigma)
     return float(mean_gpu_days * (stream.multinomial(number, shares) @ means))
 

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 
@@ -334,11 +334,7 @@ class EasyBackfill(BackfillQueue):
         if job is not self.head:
             self._remove(job)
             return
-        self.head = None
-        if self._behind_head:
-            self.head = self._next_head()
-            assert self.head is not None, "jobs wait behind the head"
-            self._remove(self.head)
+        self.head = self._take_next_head() if self._behind_head else None
 
     def _remove(self, job: Job) -> None:
         self._indexes[-job.job_class.priority, job.gpus].remove(job)
@@ -369,11 +365,26 @@ class EasyBackfill(BackfillQueue):
         """Return the first job that may start now without delaying the head."""
         sizes = [gpus for (_, gpus), index in self._indexes.items() if index]
         max_work = {gpus: reservation.max_work(gpus) for gpus in dict.fromkeys(sizes)}
-        return _first_of((rank, index.first(max_work.get(gpus, 0.0))) for (rank, gpus), index in self._indexes.items())
+        candidates = (
+            (rank, job)
+            for (rank, gpus), index in self._indexes.items()
+            if (job := index.first(max_work.get(gpus, 0.0))) is not None
+        )
+        return min(candidates, key=_rank_and_number, default=_NO_CANDIDATE)[1]
 
-    def _next_head(self) -> Job | None:
-        """Return the first job behind the head."""
-        return _first_of([(rank, index.earliest()) for (rank, _), index in self._indexes.items()])
+    def _take_next_head(self) -> Job:
+        """Remove and return the first job behind the head; there must be one."""
+        best: Job | None = None
+        source: FirstFitIndex | None = None
+        best_rank = 0
+        for (rank, _), index in self._indexes.items():
+            job = index.earliest()
+            if job is not None and (best is None or (rank, job.number) < (best_rank, best.number)):
+                best, best_rank, source = job, rank, index
+        assert best is not None and source is not None, "jobs wait behind the head"
+        source.remove(best)
+        self._behind_head -= 1
+        return best
 
     def __len__(self) -> int:
         return self._behind_head + (self.head is not None)
@@ -385,14 +396,12 @@ class EasyBackfill(BackfillQueue):
             yield from index
 
 
-def _first_of(candidates: Iterable[tuple[int, Job | None]]) -> Job | None:
-    """Return the job of the lowest rank, and of several the one that was submitted first; None if there is none."""
-    best: Job | None = None
-    best_rank = 0
-    for rank, job in candidates:
-        if job is not None and (best is None or rank < best_rank or (rank == best_rank and job.number < best.number)):
-            best, best_rank = job, rank
-    return best
+_NO_CANDIDATE: tuple[int, None] = (0, None)
+
+
+def _rank_and_number(candidate: tuple[int, Job]) -> tuple[int, int]:
+    rank, job = candidate
+    return rank, job.number
 
 
 QUEUES: dict[str, Callable[[], QueueDiscipline]] = {
