@@ -94,6 +94,9 @@ class Lab:
     Raises ScenarioError if the scenario cannot be run.
     """
 
+    is_settlement_due = True
+    """Whether the lab takes part in the next settlement, because something happened in it."""
+
     def __init__(
         self, name: str, scenario: Scenario, calibration: MeasuredKernels, make: LabFactory, run: RunParts
     ) -> None:
@@ -111,8 +114,6 @@ class Lab:
         self._ledger, self._end = events.LabLedger(run.ledger, name), run.end
         self.has_ended = False
         """Whether the lab has ended, while other labs of the run go on."""
-        self.is_settlement_due = True
-        """Whether the lab takes part in the next settlement, because something happened in it."""
         streams = LabStreams(run.streams, name) if name else run.streams
         team = TeamState()
         self.compute = ComputeAccount(run.clock, streams, self.settings, name)

@@ -1,12 +1,12 @@
-"""Measure how much of the research of several labs is done more than once, because labs do not know each other's papers.
+"""Measure how much of the research of several labs is done twice, because labs do not know each other's papers.
 
 Software is one ladder: papers that a lab does not know are taken to repeat steps that others make too. So the research
 that counts once is that of the lab that knows most. With w_i effective papers written by lab i, and k_i known in it::
 
     repeated share = 1 - max(k_i) / sum(w_i)
 
-A lab knows its own papers, and those that it receives, at the reader's share and after all delays. The share is 0 if all
-labs know all papers at once. With n equal labs, a share s and no lag it is ``(1 - s) (n - 1) / n``. Software that
+A lab knows its own papers, and those that it receives, at the reader's share and after all delays. The result is 0 if
+all labs know all papers at once. With n equal labs, a share s and no lag it is ``(1 - s) (n - 1) / n``. Software that
 diffuses is imitation and counts as no paper. The measure only counts: it changes no run.
 """
 

@@ -282,7 +282,7 @@ class Cohort(LabAgent):
 def _running_tasks(job: JobHandle) -> int:
     """Return how many tasks of a job run at the same time: at most one for each GPU."""
     tasks, gpus = job.tasks, job.gpus
-    return tasks if tasks < gpus else gpus
+    return min(gpus, tasks)
 
 
 def _batch_of(jobs: JobHandle | JobArrayHandle) -> ExperimentBatch:

@@ -115,7 +115,7 @@ class RaceStudy(NamedTuple):
     concentration: dict[str, ShareRow]
     """Herfindahl index of `software` and of `compute`: 1/n for n equal labs, 1 for one that has all."""
     repeated: Percentiles
-    """Share of the research of all labs, until the first lab reaches the highest level, that was done more than once."""
+    """Share of the research of all labs that is done twice until the first lab reaches the highest level."""
     earlier: MeanInterval | None
     """Mean time by which one lab with all GPUs is earlier [days]; None unless all of at least two seeds reach it."""
 

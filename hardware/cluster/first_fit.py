@@ -96,7 +96,7 @@ class FirstFitIndex:
         self._jobs.append(job)
         self._last = job.number
         length = job.expected
-        self._changed[slot] = length if length < UNBOUNDED else UNBOUNDED
+        self._changed[slot] = min(UNBOUNDED, length)
 
     def _update_tree(self) -> None:
         for slot, length in self._changed.items():
