@@ -45,7 +45,7 @@ def repeated_share(labs: Sequence[LabResearch]) -> Floats:
     written = np.sum([lab.written for lab in labs], axis=0)
     known = np.max([lab.known for lab in labs], axis=0)
     once = np.divide(known, written, out=np.ones_like(written), where=written > 0)
-    return np.clip(1.0 - once, 0.0, None)
+    return np.asarray(np.clip(1.0 - once, 0.0, None))
 
 
 def _sum_until(amounts: Sequence[tuple[float, float]], days: ArrayLike) -> Floats:
