@@ -18,6 +18,8 @@ class FirstFitIndex:
     """
 
     def __init__(self) -> None:
+        self._first_slot = 0
+        """Slot before which there is no job."""
         self._rebuild([])
 
     def add(self, job: Job) -> None:
@@ -82,8 +84,7 @@ class FirstFitIndex:
         self._lengths = [math.inf] * (2 * self._size)
         self._jobs: list[Job | None] = []
         self._slots: dict[int, int] = {}
-        self._first_slot: int = 0
-        """Slot before which there is no job."""
+        self._first_slot = 0
         self._changed: dict[int, float] = {}
         """Lengths that the tree does not contain yet, by slot."""
         self._pending: list[Job] = []
