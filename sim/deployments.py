@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from agents.workforce import Workforce
@@ -43,6 +44,7 @@ class Deployments:
         workforce: Workforce,
         compute: ComputeAccount,
         ledger: events.LabLedger,
+        request_settlement: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._settings = settings
@@ -50,6 +52,7 @@ class Deployments:
         self._workforce = workforce
         self._compute = compute
         self._ledger = ledger
+        self._request_settlement = request_settlement
         self.inbox: deque[SoftwareRelease | KernelRelease] = deque()
         """What is handed in and not in use yet."""
 
@@ -66,12 +69,12 @@ class Deployments:
     def deploy(self, generation: int, doublings: float) -> None:
         """Hand in a new generation, ``doublings`` better than the one before."""
         self.inbox.append(SoftwareRelease(generation, doublings))
-        self._clock.request_settlement()
+        self._request_settlement()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Hand in faster attention, found after this number of candidates."""
         self.inbox.append(KernelRelease(candidates, speedup))
-        self._clock.request_settlement()
+        self._request_settlement()
 
     def put_into_use(self) -> None:
         """Put what is handed in into use.

@@ -41,6 +41,8 @@ class LabKnowledge:
         Events of the run, to which publications and doublings are appended.
     next_generation_at
         Function that returns the software at which the next training run can begin [doublings].
+    request_settlement
+        Function that requests the settlement of the lab, in which papers are counted.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class LabKnowledge:
         compute: ComputeAccount,
         ledger: events.LabLedger,
         next_generation_at: Callable[[], float],
+        request_settlement: Callable[[], None],
     ) -> None:
         self._lab = lab
         self._clock = clock
@@ -63,6 +66,7 @@ class LabKnowledge:
         self._compute = compute
         self._ledger = ledger
         self._next_generation_at = next_generation_at
+        self._request_settlement = request_settlement
         self.software = SoftwareState(law)
         self.history = PublicationHistory()
         """Discovered software over time, and the delay after which it is published."""
@@ -153,7 +157,7 @@ class LabKnowledge:
     def publish(self, batch: PaperBatch, author: Author) -> None:
         """Hand in papers, which are counted at the end of the instant."""
         self.publications.append((batch, batch.papers, author))
-        self._clock.request_settlement()
+        self._request_settlement()
 
     def count_publications(self) -> None:
         """Count papers one batch at a time, up to the next step of software; each author goes on after its own.

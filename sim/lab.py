@@ -94,6 +94,9 @@ class Lab:
     Raises ScenarioError if the scenario cannot be run.
     """
 
+    is_settlement_due = True
+    """Whether the lab takes part in the next settlement, because something happened in it."""
+
     def __init__(
         self, name: str, scenario: Scenario, calibration: MeasuredKernels, make: LabFactory, run: RunParts
     ) -> None:
@@ -125,6 +128,7 @@ class Lab:
             self.compute,
             self._ledger,
             self._next_generation_at,
+            self.request_settlement,
         )
         self._begin_software(scenario.entry)
         self.workforce = Workforce(
@@ -146,7 +150,13 @@ class Lab:
         self.line, self.humans = self._start_human_team(run, team)
         """Papers in progress of humans, and the humans; without humans they are empty."""
         self.deployments = Deployments(
-            run.clock, self.settings, self.knowledge, self.workforce, self.compute, self._ledger
+            run.clock,
+            self.settings,
+            self.knowledge,
+            self.workforce,
+            self.compute,
+            self._ledger,
+            self.request_settlement,
         )
         """New software and new kernels, on their way into use."""
         self._capacity_changed = False
@@ -237,7 +247,7 @@ class Lab:
 
     def _receive(self, source: str, effective_papers: float, gained: float) -> None:
         self.knowledge.received.append((source, effective_papers, gained))
-        self._clock.request_settlement()
+        self.request_settlement()
 
     @property
     def has_entered(self) -> bool:
@@ -265,21 +275,26 @@ class Lab:
             return
         self.knowledge.record_history()
         self._capacity_changed, self._hiring_due = True, self.settings.humans.initial > 0
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _on_hiring_due(self) -> None:
         self._hiring_due = True
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _on_tasks_due(self) -> None:
         self._tasks_due = True
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _on_inference_changed(self) -> None:
         self._capacity_changed = True
-        self._clock.request_settlement()
+        self.request_settlement()
 
     # --- Stages of an instant: sim.settle ----------------------------------------------------------------
+
+    def request_settlement(self) -> None:
+        """Settle this lab when no event of the instant is left."""
+        self.is_settlement_due = True
+        self._clock.request_settlement()
 
     @property
     def is_unsettled(self) -> bool:
@@ -430,7 +445,7 @@ class Lab:
         self._ledger.append(events.LabEnded(self.now, ending, sentence))
         self._capacity_changed = True
         self.line.close()
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _start_background(self) -> BackgroundJobs | None:
         load = self.settings.scenario.background()
@@ -476,7 +491,7 @@ class Lab:
     def _on_review_due(self, _: ClockEvent) -> None:
         if not self.has_ended:
             self._review_due = True
-            self._clock.request_settlement()
+            self.request_settlement()
 
     def _present_split(self) -> GpuSplit:
         params = self.compute.datacenter.params

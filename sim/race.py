@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.events import GpusDelivered, LabEnded, PaperPublished, PapersReceived, SoftwareReceived
 from sim.lab_factory import LabFactory
+from sim.repeated_research import repeated_share, research_of
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -67,6 +68,20 @@ class RaceResult(NamedTuple):
     def gpu_shares(self) -> dict[str, Floats]:
         """Return the share of each lab in the GPUs of all labs, at each frame."""
         return shares({lab: gpus_over_time(result) for lab, result in self.labs.items()})
+
+    def repeated_shares(self) -> Floats:
+        """Return the share of the research of all labs that is done more than once, at each frame.
+
+        See :mod:`sim.repeated_research`.
+        """
+        return self._repeated_share(next(iter(self.labs.values())).series["day"])
+
+    def repeated_share_on(self, day: float) -> float:
+        """Return the share of the research of all labs up to a day that is done more than once."""
+        return float(self._repeated_share(day))
+
+    def _repeated_share(self, days: ArrayLike) -> Floats:
+        return repeated_share([research_of(result.events, days) for result in self.labs.values()])
 
 
 def run_race(

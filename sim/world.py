@@ -201,7 +201,7 @@ class World(mesa.Model):
         if self.ending is None:
             for lab in self.labs.values():
                 lab.apply_policy()
-            self._settle()
+            self._settle_all()
             self.clock.advance(self.now)  # the cluster gives out its GPUs before they are counted
 
     def digest(self) -> str:
@@ -239,7 +239,7 @@ class World(mesa.Model):
         check_lifetimes(changed)
         for name, lab in self.labs.items():
             lab.prepare_change(changed[name])
-        self._settle()
+        self._settle_all()
         if self.ending is not None:
             self._resume(self.ending, scenario)
         if scenario.run.sample_days != self.scenario.run.sample_days:
@@ -251,7 +251,7 @@ class World(mesa.Model):
             self.commons.apply_settings()
         self.exits.apply_settings()
         self.supply.apply_settings()
-        self._settle()
+        self._settle_all()
 
     def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:
         """Continue a run that has stopped, if the new scenario raises the limit that stopped it."""
@@ -268,6 +268,12 @@ class World(mesa.Model):
             settle(self.labs.values())
         if len(self.labs) > 1 and all(lab.has_ended for lab in self.labs.values()):
             self._end(*events.ALL_LABS_ENDED)
+
+    def _settle_all(self) -> None:
+        """Settle all labs, after a change from outside."""
+        for lab in self.labs.values():
+            lab.is_settlement_due = True
+        self._settle()
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin

@@ -80,6 +80,7 @@ def json_content(found: RaceStudy) -> Any:
             "ended": each.ended,
             "software": each.software,
             "gpus": each.gpus,
+            "repeated": each.repeated,
         }
         for each in found.outcomes
     ]

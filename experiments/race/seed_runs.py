@@ -46,6 +46,8 @@ class RaceOutcome(NamedTuple):
     """Discovered software of each lab on that day [doublings]."""
     gpus: dict[str, float]
     """GPUs of each lab on that day."""
+    repeated: float
+    """Share of the research of all labs up to that day that was done more than once."""
     ended: dict[str, float]
     """Day on which each lab ended its research; ``inf`` if it did not."""
     days: Curve
@@ -105,6 +107,7 @@ def run_race_seed(
         decided=decided,
         software={lab: software_on(each, decided) for lab, each in result.labs.items()},
         gpus={lab: each[there] for lab, each in gpus.items()},
+        repeated=result.repeated_share_on(decided),
         ended={lab: _day_of_end(each) for lab, each in result.labs.items()},
         days=_pick(days, kept),
         software_curve={lab: _pick(each.series["discovered"], kept) for lab, each in result.labs.items()},

@@ -114,6 +114,8 @@ class RaceStudy(NamedTuple):
     """Share of each lab in the GPUs of all."""
     concentration: dict[str, ShareRow]
     """Herfindahl index of `software` and of `compute`: 1/n for n equal labs, 1 for one that has all."""
+    repeated: Percentiles
+    """Share of the research of all labs that is done twice until the first lab reaches the highest level."""
     earlier: MeanInterval | None
     """Mean time by which one lab with all GPUs is earlier [days]; None unless all of at least two seeds reach it."""
 
@@ -311,6 +313,7 @@ def summarize(
             )
             for name in parts
         },
+        repeated=percentiles([each.repeated for each in outcomes]),
         earlier=_days_earlier(outcomes, one_lab),
     )
 

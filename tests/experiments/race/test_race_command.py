@@ -12,7 +12,7 @@ from experiments.race.figure import race_figure, race_picture
 from experiments.race.one_lab import merge_labs
 from experiments.race.seed_runs import RacePlan
 from experiments.race.study import check_level, default_level, levels_of, race_curves, study
-from experiments.race.table import lead_sentence, level_sentence, one_lab_sentence, sentences
+from experiments.race.table import lead_sentence, level_sentence, one_lab_sentence, repeated_sentence, sentences
 from experiments.sweep.workers.process import do_runs
 from sim.race import run_race
 from sim.scenario.loading import shipped_races
@@ -67,6 +67,16 @@ def test_study_gives_shares_on_the_day_that_decides(found):
     assert found.software["ada"].at_start == 0.5
     assert sum(each.seeds for each in found.majority.values()) == len(SEEDS)
     assert found.concentration["compute"].at_start == pytest.approx((80**2 + 64**2) / 144**2)
+
+
+def test_study_gives_the_research_done_twice_until_a_lab_reaches_the_level(found):
+    shares = []
+    for seed in SEEDS:
+        result = run_race(SMALL, seed)
+        shares.append(result.repeated_share_on(result.order(4)[0].day))
+    shares.sort()
+    assert tuple(found.repeated) == (shares[0], shares[2], shares[5])
+    assert f"Done twice: {shares[2]:.0%} of the research of all labs" in repeated_sentence(found)
 
 
 def test_curves_begin_equal_and_end_with_the_shares_of_compute(found):
