@@ -183,6 +183,7 @@ class Lab:
         """Begin with the software of the entry, which is discovered on the day of the entry."""
         self.knowledge.software.begin_at(entry.software_doublings)
         self._set_publication_delay()
+        self._set_safety_share()
         if entry.day == 0:
             self.knowledge.record_history()
 
@@ -444,18 +445,35 @@ class Lab:
     # --- Division of the GPUs ----------------------------------------------------------------------------
 
     def apply_policy(self) -> None:
-        """Divide the GPUs of day 0, and publish, as the policy decides now.
+        """Divide the GPUs of day 0, publish, and divide research between software and safety, as the policy decides.
 
-        Raises ScenarioError if a job of a use that loses GPUs could never start, or if the delay of publications is not
-        allowed.
+        Raises ScenarioError if a job of a use that loses GPUs could never start. Raises it also if the delay of
+        publications or the share of safety is not allowed.
         """
         if not self.has_ended:
             self._set_publication_delay()
+            self._change_safety_share()
             self._apply_gpu_split()
 
     def _set_publication_delay(self) -> None:
         try:
             self.knowledge.history.set_delay(self.policy.publication_delay_days, self.now)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+    def _change_safety_share(self) -> None:
+        """Change the share of safety if the policy wants another one, after pooled work is counted with the old one."""
+        if self.policy.safety_share == self.knowledge.safety_share:
+            return
+        if self.workforce.publish_pooled_work():
+            self._deployed = True  # the policy is applied again when that work is counted
+        else:
+            self._set_safety_share()
+            self.workforce.schedule_pooled_work()
+
+    def _set_safety_share(self) -> None:
+        try:
+            self.knowledge.set_safety_share(self.policy.safety_share)
         except ValueError as error:
             raise ScenarioError(str(error)) from None
 
@@ -568,6 +586,7 @@ class Lab:
             self._change_division_of_tasks()
         if new.policy != old.policy:
             self._set_publication_delay()
+            self._change_safety_share()
         self._capacity_changed = True
         if any(getattr(new, block) != getattr(old, block) for block in ("automation", "horizon", "growth")):
             self._tasks_due = True

@@ -15,7 +15,7 @@ from experiments.design.planned_run import PlannedRun
 from experiments.sweep.records import RunRecord
 from sim.engines import Engine
 from sim.events import LabEnded
-from sim.race import day_of_level, gpus_over_time, run_race, software_on
+from sim.race import day_of_level, gpus_over_time, run_race, safety_share_on, software_on
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario
 
@@ -46,6 +46,8 @@ class RaceOutcome(NamedTuple):
     """Discovered software of each lab on that day [doublings]."""
     gpus: dict[str, float]
     """GPUs of each lab on that day."""
+    safety: dict[str, float]
+    """Share of the papers of each lab up to that day that were on safety."""
     ended: dict[str, float]
     """Day on which each lab ended its research; ``inf`` if it did not."""
     days: Curve
@@ -105,6 +107,7 @@ def run_race_seed(
         decided=decided,
         software={lab: software_on(each, decided) for lab, each in result.labs.items()},
         gpus={lab: each[there] for lab, each in gpus.items()},
+        safety={lab: safety_share_on(each, decided) for lab, each in result.labs.items()},
         ended={lab: _day_of_end(each) for lab, each in result.labs.items()},
         days=_pick(days, kept),
         software_curve={lab: _pick(each.series["discovered"], kept) for lab, each in result.labs.items()},
