@@ -301,7 +301,7 @@ class HumansParams(
             return -math.inf
         return math.log(self.initial) + day / DAYS_PER_YEAR * math.log(self.growth_per_year)
 
-    def day_of_staff(self, number: int) -> float:
+    def day_of_staff(self, number: float) -> float:
         """Return the day on which the staff reaches a number above that of day 0; ``inf`` if it never does."""
         if self.initial == 0 or self.growth_per_year == 1:
             return math.inf

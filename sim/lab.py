@@ -236,6 +236,12 @@ class Lab:
         """Take up software of another lab in this instant [doublings]."""
         self._receive(source, 0.0, gained)
 
+    def receive_humans(self, source: Lab) -> None:
+        """Let the humans of a lab that merges into this one join its own; a lab without humans hires none."""
+        if source.humans.size and self.settings.humans.initial > 0:
+            source.humans.move_to(self.humans)
+            self._on_hiring_due()
+
     def _receive(self, source: str, effective_papers: float, gained: float) -> None:
         self.knowledge.received.append((source, effective_papers, gained))
         self._clock.request_settlement()
