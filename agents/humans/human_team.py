@@ -29,7 +29,7 @@ def human_without_cohort(human: type[HumanResearcher], cohort: type[HumanCohort]
 class HumanTeam:
     """Employ `humans__initial` people on day 0, and `humans__growth_per_year` times as many each year, rounded down.
 
-    Humans leave only in a merger of their lab. Those who join from another lab raise the schedule: it stays larger by
+    Humans leave only in a merger of their lab. Humans that join from another lab raise the schedule: it stays larger by
     the same factor. If a branch lowers the number, the lab hires again when the schedule exceeds its team.
 
     Up to ``max_individuals`` humans are agents. A larger team becomes a cohort, which takes over all humans and their

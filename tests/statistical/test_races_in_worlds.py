@@ -24,7 +24,7 @@ from sim.world import World
 from tests.support.several_labs import THINKERS, labs_of, run_to_end
 
 TEAM = 100_000
-"""Researchers of a lab per effort^r, so many that their whole number is no limit to the rate of papers."""
+"""Researchers of a lab per effort^r. They are many, so that their whole number does not change the rate of papers."""
 UNIT_DAYS = 100.0
 """Days in which a lab with an effort of 1 writes one paper: the unit of time of the birth process."""
 DOUBLINGS = 2

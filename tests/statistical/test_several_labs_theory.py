@@ -351,7 +351,7 @@ def test_research_on_hardware_by_ais_lets_a_fizzle_explode_above_the_threshold(
 def test_p27_2_software_and_hardware_explode_together_at_the_loop_gain_of_the_row() -> None:
     """With (f_S, f_H) = (1, .1) and r = 1 the loop gain is 1.5, as in P27.2.
 
-    The exponents and the date of P27.2 are those of hardware as a stock of research, which a World does not have: the
+    The exponents and the date of P27.2 are those of hardware as a stock of research. A World has no such stock: the
     speed of new nodes is ``A^(5 f_H)`` at once. `tests/sim/racing/test_feedbacks.py` holds P27.2 by its closed form and
     a direct integration. Here the exponents are (3, 1). ``dlnS = H dt`` and ``dH = (S H)^(1/2) dt`` give
     ``H ~ (t* - t)^-1`` and ``S ~ (t* - t)^-3``, so that late doublings take 2^(-1/3) of the one before.
