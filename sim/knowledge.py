@@ -73,6 +73,10 @@ class LabKnowledge:
         self.literature = Literature(settings.literature)
         self.papers = 0.0
         """Number of papers published."""
+        self.safety_share = 0.0
+        """Share of each paper that is on safety, and does not improve software."""
+        self.safety_papers = 0.0
+        """Work on safety that is published [papers]."""
         self.publications: deque[tuple[PaperBatch, float, Author]] = deque()
         """Batches that are handed in, with the number of their papers that are not counted yet, and their authors."""
         self.doublings = 0
@@ -99,8 +103,12 @@ class LabKnowledge:
         return float(params.experiment_gpu_days * 2.0 ** (-(1 - params.experiment_scaling) * self.software.discovered))
 
     def effective_papers(self, papers: float) -> float:
-        """Return the effective papers of papers written now: n researchers who do research achieve ``n^p``, not n."""
-        penalty = self._settings.growth.parallel_penalty
+        """Return the effective papers of papers written now: ``(1 - s) papers n^(p - 1)``.
+
+        n researchers who do research achieve ``n^p``, not n. Each of them spends the share s on safety, so that safety
+        does not change the penalty.
+        """
+        penalty, papers = self._settings.growth.parallel_penalty, papers * (1 - self.safety_share)
         return float(papers * max(1, self.doing_research) ** (penalty - 1)) if penalty < 1 else float(papers)
 
     @property
@@ -144,6 +152,15 @@ class LabKnowledge:
             step = gain
         effective = self.software.law.papers_between(self.software.effort, step)
         return effective / self.effective_papers(1.0)
+
+    def set_safety_share(self, share: float) -> None:
+        """Set the share of safety in papers that are counted from now on. Raises ValueError outside of [0, 1)."""
+        if share == self.safety_share:
+            return
+        if not 0 <= share < 1:
+            raise ValueError(f"safety_share = {share:g} is not a share; allowed: 0 up to 1, 1 excluded. Correct it.")
+        self.safety_share = share
+        self._ledger.append(events.SafetyShareChanged(float(self._clock.now), share))
 
     def record_history(self) -> None:
         """Record the present discovered software, which is published after the delay of the lab."""
@@ -224,6 +241,7 @@ class LabKnowledge:
         weight = 1 - (1 - self._settings.literature.duplicate_weight) * duplicates / batch.papers
         effective = self.effective_papers(weight * batch.papers)
         self.papers += batch.papers
+        self.safety_papers += batch.papers * self.safety_share
         self.software.add(effective)
         self.record_history()
         if self.on_counted is not None:

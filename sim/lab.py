@@ -193,6 +193,7 @@ class Lab:
         """Begin with the software of the entry, which is discovered on the day of the entry."""
         self.knowledge.software.begin_at(entry.software_doublings)
         self._set_publication_delay()
+        self._set_safety_share()
         if entry.day == 0:
             self.knowledge.record_history()
 
@@ -244,6 +245,12 @@ class Lab:
     def receive_software(self, source: str, gained: float) -> None:
         """Take up software of another lab in this instant [doublings]."""
         self._receive(source, 0.0, gained)
+
+    def receive_humans(self, source: Lab) -> None:
+        """Let the humans of a lab that merges into this one join its own; a lab without humans hires none."""
+        if source.humans.size and self.settings.humans.initial > 0:
+            source.humans.move_to(self.humans)
+            self._on_hiring_due()
 
     def _receive(self, source: str, effective_papers: float, gained: float) -> None:
         self.knowledge.received.append((source, effective_papers, gained))
@@ -459,18 +466,35 @@ class Lab:
     # --- Division of the GPUs ----------------------------------------------------------------------------
 
     def apply_policy(self) -> None:
-        """Divide the GPUs of day 0, and publish, as the policy decides now.
+        """Divide the GPUs of day 0, publish, and divide research between software and safety, as the policy decides.
 
-        Raises ScenarioError if a job of a use that loses GPUs could never start, or if the delay of publications is not
-        allowed.
+        Raises ScenarioError if a job of a use that loses GPUs could never start. Raises it also if the delay of
+        publications or the share of safety is not allowed.
         """
         if not self.has_ended:
             self._set_publication_delay()
+            self._change_safety_share()
             self._apply_gpu_split()
 
     def _set_publication_delay(self) -> None:
         try:
             self.knowledge.history.set_delay(self.policy.publication_delay_days, self.now)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+    def _change_safety_share(self) -> None:
+        """Change the share of safety if the policy wants another one, after pooled work is counted with the old one."""
+        if self.policy.safety_share == self.knowledge.safety_share:
+            return
+        if self.workforce.publish_pooled_work():
+            self._deployed = True  # the policy is applied again when that work is counted
+        else:
+            self._set_safety_share()
+            self.workforce.schedule_pooled_work()
+
+    def _set_safety_share(self) -> None:
+        try:
+            self.knowledge.set_safety_share(self.policy.safety_share)
         except ValueError as error:
             raise ScenarioError(str(error)) from None
 
@@ -583,6 +607,7 @@ class Lab:
             self._change_division_of_tasks()
         if new.policy != old.policy:
             self._set_publication_delay()
+            self._change_safety_share()
         self._capacity_changed = True
         if any(getattr(new, block) != getattr(old, block) for block in ("automation", "horizon", "growth")):
             self._tasks_due = True

@@ -9,7 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.events import GpusDelivered, LabEnded, PaperPublished, PapersReceived, SoftwareReceived
+from sim.events import (
+    GpusDelivered,
+    LabEnded,
+    PaperPublished,
+    PapersReceived,
+    SafetyShareChanged,
+    SoftwareReceived,
+)
 from sim.lab_factory import LabFactory
 from sim.repeated_research import repeated_share, research_of
 from sim.runner import RunResult, summarise
@@ -60,6 +67,14 @@ class RaceResult(NamedTuple):
         if not order:
             return math.nan
         return order[1].day - order[0].day if len(order) > 1 else math.inf
+
+    def safety_of_first(self, level: float) -> float:
+        """Return the share of its papers that the first lab at a level had spent on safety by then.
+
+        ``nan`` if no lab reaches the level.
+        """
+        order = self.order(level)
+        return safety_share_on(self.labs[order[0].lab], order[0].day) if order else math.nan
 
     def software_shares(self) -> dict[str, Floats]:
         """Return the share of each lab in the software of all labs, at each frame."""
@@ -158,6 +173,20 @@ def software_on(result: RunResult, day: float) -> float:
         if isinstance(event, (PaperPublished, PapersReceived, SoftwareReceived)):
             found = event.discovered
     return found
+
+
+def safety_share_on(result: RunResult, day: float) -> float:
+    """Return the share of a lab's papers up to a day that were on safety; its present share if there are no papers."""
+    share = papers = safety_papers = 0.0
+    for event in result.events:
+        if event.day > day:
+            break
+        if isinstance(event, SafetyShareChanged):
+            share = event.share
+        elif isinstance(event, PaperPublished):
+            papers += event.papers
+            safety_papers += share * event.papers
+    return safety_papers / papers if papers else share
 
 
 def gpus_over_time(result: RunResult) -> Floats:

@@ -81,10 +81,12 @@ def json_content(found: RaceStudy) -> Any:
             "software": each.software,
             "gpus": each.gpus,
             "repeated": each.repeated,
+            "safety": each.safety,
         }
         for each in found.outcomes
     ]
     content["one_lab"] = [{"seed": each.seed, "level_days": each.level_days} for each in found.one_lab]
     del content["outcomes"]
     content["earlier"] = None if found.earlier is None else found.earlier._asdict()
+    content["safety"] = None if found.safety is None else found.safety._asdict()
     return to_json_values(content)

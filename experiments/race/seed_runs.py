@@ -15,7 +15,7 @@ from experiments.design.planned_run import PlannedRun
 from experiments.sweep.records import RunRecord
 from sim.engines import Engine
 from sim.events import LabEnded
-from sim.race import day_of_level, gpus_over_time, run_race, software_on
+from sim.race import day_of_level, gpus_over_time, run_race, safety_share_on, software_on
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario
 
@@ -48,6 +48,8 @@ class RaceOutcome(NamedTuple):
     """GPUs of each lab on that day."""
     repeated: float
     """Share of the research of all labs up to that day that was done more than once."""
+    safety: dict[str, float]
+    """Share of the papers of each lab up to that day that were on safety."""
     ended: dict[str, float]
     """Day on which each lab ended its research; ``inf`` if it did not."""
     days: Curve
@@ -108,6 +110,7 @@ def run_race_seed(
         software={lab: software_on(each, decided) for lab, each in result.labs.items()},
         gpus={lab: each[there] for lab, each in gpus.items()},
         repeated=result.repeated_share_on(decided),
+        safety={lab: safety_share_on(each, decided) for lab, each in result.labs.items()},
         ended={lab: _day_of_end(each) for lab, each in result.labs.items()},
         days=_pick(days, kept),
         software_curve={lab: _pick(each.series["discovered"], kept) for lab, each in result.labs.items()},

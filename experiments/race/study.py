@@ -24,6 +24,7 @@ from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
 from experiments.sweep.workers.local import LocalWorkerPool
 from sim.growth import FrozenLaw
 from sim.race import concentration, require_labs
+from sim.racing.safety_game import safety_of_share
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
@@ -83,6 +84,19 @@ class ShareRow(NamedTuple):
     """Share on the day on which the first lab reaches the highest level."""
 
 
+class FirstLabSafety(NamedTuple):
+    """How much safety the first lab kept; means over the seeds in which a lab is first."""
+
+    share: float
+    """Share of its papers that it had spent on safety."""
+    probability: float
+    """Probability that it is safe, by :func:`sim.racing.safety_game.safety_of_share`."""
+    low: float
+    """Lower end of the 95% interval of this probability; ``nan`` with one seed."""
+    high: float
+    """Upper end."""
+
+
 class RaceStudy(NamedTuple):
     """A race over seeds."""
 
@@ -118,6 +132,8 @@ class RaceStudy(NamedTuple):
     """Share of the research of all labs that is done twice until the first lab reaches the highest level."""
     earlier: MeanInterval | None
     """Mean time by which one lab with all GPUs is earlier [days]; None unless all of at least two seeds reach it."""
+    safety: FirstLabSafety | None
+    """Safety of the first lab; None if no lab spends research on safety, or if none reaches the level."""
 
 
 def highest_level(scenario: Scenario) -> float:
@@ -315,6 +331,7 @@ def summarize(
         },
         repeated=percentiles([each.repeated for each in outcomes]),
         earlier=_days_earlier(outcomes, one_lab),
+        safety=_safety_of_first(outcomes, first),
     )
 
 
@@ -377,6 +394,16 @@ def _days_earlier(outcomes: Sequence[RaceOutcome], one_lab: Sequence[OneLabOutco
         min(days[-1] for days in each.level_days.values()) - there[each.seed] for each in outcomes if each.seed in there
     ]
     return mean_interval(gaps) if len(gaps) > 1 and bool(np.isfinite(gaps).all()) else None
+
+
+def _safety_of_first(outcomes: Sequence[RaceOutcome], first: Sequence[Sequence[str]]) -> FirstLabSafety | None:
+    """Return the safety of the first lab of each seed; labs that are first together count alike."""
+    if not any(share for each in outcomes for share in each.safety.values()) or not any(first):
+        return None
+    shares = [[each.safety[lab] for lab in labs] for each, labs in zip(outcomes, first, strict=True) if labs]
+    chances = [float(np.mean(safety_of_share(np.array(each)))) for each in shares]
+    mean, low, high = mean_interval(chances) if len(chances) > 1 else (chances[0], math.nan, math.nan)
+    return FirstLabSafety(float(np.mean([np.mean(each) for each in shares])), mean, low, high)
 
 
 # --- Curves over days ------------------------------------------------------------------------------------------------

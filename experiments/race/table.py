@@ -74,7 +74,7 @@ def sentences(found: RaceStudy) -> list[str]:
         level_sentence(found),
         software_sentence(found),
         lead_sentence(found),
-        *filter(None, [early_end_sentence(found)]),
+        *filter(None, [early_end_sentence(found), safety_sentence(found)]),
         concentration_sentence(found),
         repeated_sentence(found),
         one_lab_sentence(found),
@@ -139,6 +139,18 @@ def lead_sentence(found: RaceStudy) -> str:
     return (
         f"Lead: the second lab follows after {lead.p50:,.3g} days (median over seeds; 10% point {lead.p10:,.3g}, 90% "
         f"point {latest})."
+    )
+
+
+def safety_sentence(found: RaceStudy) -> str:
+    """Return the sentence on the safety of the first lab; empty if no lab spends research on safety."""
+    if found.safety is None:
+        return ""
+    share, probability, low, high = found.safety
+    interval = "" if math.isnan(low) else f" (95% interval {max(0.0, low):.1%} to {min(1.0, high):.1%})"
+    return (
+        f"Safety: the first lab has spent {share:.1%} of its papers on safety. In the game of Armstrong, Bostrom and "
+        f"Shulman it is safe with probability {probability:.1%}{interval}."
     )
 
 

@@ -132,7 +132,14 @@ _TEXTS = {
 """Values of the text parameters that are allowed with the defaults of the others."""
 
 _BLOCKS_OF_HUMANS = ("humans__", "automation__")
-_BLOCKS_OF_SEVERAL_LABS = ("supply__", "commons__", "entry__", "exit__", "policy__publication_delay_days")
+_BLOCKS_OF_SEVERAL_LABS = (
+    "supply__",
+    "commons__",
+    "entry__",
+    "exit__",
+    "policy__publication_delay_days",
+    "policy__safety_share",
+)
 
 MAY_BE_ZERO = (
     "growth__limit_doublings",

@@ -31,6 +31,7 @@ _PHRASES: Final = {
     "automation__last_threshold": "Threshold of the hardest task",
     "automation__rho": "Substitution between tasks, rho",
     "humans__growth_per_year": "Growth of the number of humans",
+    "supply__growth_per_year": "Growth of the number of GPUs",
     "kernels__candidates_per_day": "Kernel candidates a day, of the reference team",
 }
 """Labels of parameters whose declared meaning does not begin with a usable phrase."""

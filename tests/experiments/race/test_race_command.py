@@ -132,6 +132,21 @@ def test_leader_that_ends_before_an_imitator_is_reported():
     assert study(follows, [0], level=1, compare=False).ended_early == 0
 
 
+def test_first_lab_is_safe_with_the_probability_of_its_share_of_safety(found):
+    assert found.safety is None and not any(each.startswith("Safety") for each in sentences(found))
+    careful = study(SMALL.replace(**{"ada.policy__safety_share": 0.05}), SEEDS, level=2, compare=False)
+    wins = careful.levels[-1].first["ada"].seeds
+    assert 0 < wins < len(SEEDS)
+    share, probability, low, high = careful.safety
+    assert share == pytest.approx(0.05 * wins / len(SEEDS))
+    assert probability == pytest.approx(-math.log(0.95) * wins / len(SEEDS))
+    assert low < probability < high
+    (sentence,) = (each for each in sentences(careful) if each.startswith("Safety"))
+    assert f"safe with probability {probability:.1%} (95% interval {low:.1%} to {high:.1%})" in sentence
+    one = study(SMALL.replace(policy__safety_share=0.05), [0], level=1, compare=False)
+    assert "safe with probability 5.1%." in sentences(one)[-4]
+
+
 def test_level_that_no_lab_reaches_is_undecided():
     short = study(SMALL.replace(run__horizon_days=3.0), [0, 1], compare=False)
     assert (short.undecided, short.levels[-1].lead.p50) == (2, pytest.approx(math.nan, nan_ok=True))
