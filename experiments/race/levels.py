@@ -55,8 +55,8 @@ def check_level(scenario: Scenario, level: float | None, option: str = "--level"
     if not lowest < chosen <= highest:
         write = f"{option} {highest:g}" if option.startswith("-") else f"{option} = {highest:g}"
         raise InputError(
-            f"{option} = {chosen:g} doublings is not a level that decides this race; allowed: above the {lowest:g} with "
-            f"which a lab begins, up to {highest:g}. Write {write}, or raise run__max_doublings."
+            f"{option} = {chosen:g} doublings is not a level that decides this race; allowed: above the {lowest:g} "
+            f"with which a lab begins, up to {highest:g}. Write {write}, or raise run__max_doublings."
         )
     return chosen
 

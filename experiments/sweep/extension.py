@@ -22,6 +22,7 @@ from experiments.sweep.storage import (
     identity_of,
     read_manifest,
     read_tables,
+    sort_keys,
     write_manifest,
     write_tables,
 )
@@ -116,8 +117,7 @@ def _renumber(tables: Mapping[str, pa.Table], new: Design, levers: list[int]) ->
         for name, values in columns.items():
             at = table.column_names.index(name)
             table = table.set_column(at, table.schema.field(name), pa.array(values, pa.int64()))
-        order = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
-        changed[kind] = table.sort_by(order)
+        changed[kind] = table.sort_by(sort_keys(kind, table))
     return changed
 
 

@@ -2,7 +2,7 @@
 
     runs/part-000001-0123456789abcdef.parquet       number of the part, digest of the file
 
-The three files of a part share its number. Damaged files are moved to a separate folder, under a name that readers of
+The files of a part share its number. Damaged files are moved to a separate folder, under a name that readers of
 Parquet files ignore.
 """
 
@@ -20,10 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.errors import InputError
+from experiments.sweep.race_records import lab_schema
 from experiments.sweep.records import ADDED_COLUMNS, run_schema, series_schema, timing_schema
 
-TABLES: Final = ("series", "timings", "runs")
-"""Tables of a part in the order in which they are written: a part is valid once its runs are written."""
+TABLES: Final = ("series", "timings", "labs", "runs")
+"""Tables of a part in the order in which they are written: a part is valid once its runs are written.
+
+Runs of one lab have no table of labs.
+"""
 BROKEN: Final = ".broken"
 """Suffix of a file that is set aside."""
 SET_ASIDE: Final = "_set-aside"
@@ -46,8 +50,8 @@ class DamageError(InputError):
 
 
 def schema_of(kind: str) -> pa.Schema:
-    """Return the columns of one of `TABLES`."""
-    return {"runs": run_schema, "series": series_schema, "timings": timing_schema}[kind]()
+    """Return the columns that one of `TABLES` has in each sweep; for several labs there are more."""
+    return {"runs": run_schema, "series": series_schema, "timings": timing_schema, "labs": lab_schema}[kind]()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -64,7 +68,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_table(folder: Path, kind: str, number: int, table: pa.Table, identity: str) -> None:
-    """Write one of the three files of a part."""
+    """Write one of the files of a part."""
     sink = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({_IDENTITY: identity}), sink, write_page_checksum=True)
     content = sink.getvalue()
@@ -156,6 +160,7 @@ def _verify_and_parse(path: Path, kind: str, columns: Sequence[str] | None) -> t
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             there = {field.name: field.type for field in file.schema_arrow}
+            schema = pa.schema([*schema, *(field for field in file.schema_arrow if field.name not in schema.names)])
             absent = [name for name in schema.names if name in ADDED_COLUMNS and name not in there]
             if any(there.get(field.name) != field.type for field in schema if field.name not in absent):
                 raise DamageError(path)
