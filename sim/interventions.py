@@ -51,6 +51,7 @@ FIXED_AT_START = (
     "start__weights_share",
     "entry__day",
     "entry__software_doublings",
+    "entry__gpu_share",
 )
 """Parameters that a branch cannot change, because they determine how the world is built."""
 

@@ -99,6 +99,10 @@ class EntryParams(
     software_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
     """Software with which the lab begins, discovered and deployed, beyond that of day 0. Its GPUs run as many more
     researchers. Source: our choice, 0; a lead of one month of the report's toy model is one doubling."""
+    gpu_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.0
+    """Share of `cluster__gpus` that the lab has, in whole nodes. 0: not stated. If other labs state theirs, the lab has
+    an equal part of the rest; otherwise it has all of `cluster__gpus`. Source: our choice, 0; Epoch AI has 0.284,
+    0.258, 0.194, 0.162 and 0.103 for the five largest labs at the end of 2025."""
 
 
 class StaysParams(

@@ -5,9 +5,10 @@ Top-level values are the defaults of every lab.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sim.scenario.messages import ScenarioError, did_you_mean
 
@@ -79,3 +80,50 @@ def lab_values(tables: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
                 values[f"{lab}.{block}"] = content
     check_labs(tuple(tables))
     return tuple(tables), values
+
+
+class GpuShare(NamedTuple):
+    """What a lab states on its GPUs."""
+
+    share: float
+    """Its share of the GPUs of all labs; 0 if it states none."""
+    has_own_gpus: bool
+    """Whether it states a number of GPUs of its own."""
+
+
+def gpus_by_share(stated: Mapping[str, GpuShare], gpus: int, gpus_per_node: int) -> dict[str, int]:
+    """Return the GPUs of each lab that has a share of them; empty if no lab states one.
+
+    Labs without a share or GPUs of their own divide the rest equally. Each has whole nodes.
+
+    Raises ScenarioError for shares that add to more than 1, for a lab with both, and for less than half a node.
+    """
+    shares = {lab: each.share for lab, each in stated.items() if each.share > 0}
+    if not shares:
+        return {}
+    for lab in shares:
+        if stated[lab].has_own_gpus:
+            raise ScenarioError(
+                f"lab '{lab}' states both cluster__gpus and entry__gpu_share; allowed: one of them. Leave one out"
+            )
+    total, rest = math.fsum(shares.values()), [lab for lab in stated if lab not in shares]
+    rest = [lab for lab in rest if not stated[lab].has_own_gpus]
+    listed = " + ".join(f"{share:g} ({lab})" for lab, share in shares.items())
+    if total > 1 + 1e-9:
+        raise ScenarioError(
+            f"entry__gpu_share adds to {total:.6g} over the labs: {listed}; allowed: at most 1. Lower one of them"
+        )
+    if rest and total > 1 - 1e-9:
+        raise ScenarioError(
+            f"entry__gpu_share = {listed} leaves no GPUs for {' and '.join(rest)}; allowed: less than 1 in sum. Lower "
+            "one of them"
+        )
+    shares |= dict.fromkeys(rest, (1 - total) / max(1, len(rest)))
+    nodes = {lab: round(share * gpus / gpus_per_node) for lab, share in shares.items()}
+    for lab, number in nodes.items():
+        if number == 0:
+            raise ScenarioError(
+                f"a share of {shares[lab]:.4g} of cluster__gpus = {gpus:,} is less than half a node of {gpus_per_node} "
+                f"GPUs for lab '{lab}'; allowed: at least that. Raise cluster__gpus or the share"
+            )
+    return {lab: gpus_per_node * number for lab, number in nodes.items()}

@@ -18,7 +18,7 @@ from sim.growth import DAYS_PER_MONTH, FrozenLaw, Law, ReturnsLaw, law_from_para
 from sim.kernel_calibration import MeasuredKernels, bootstrap_curves, calibrate, digest_of_measurements
 from sim.production import AutomationParams
 from sim.scenario.declarations import DEFAULT, Parameter, RunParams, ScenarioValues, parameters
-from sim.scenario.labs import check_block, check_not_overridden, labs_with, split_name
+from sim.scenario.labs import GpuShare, check_block, check_not_overridden, gpus_by_share, labs_with, split_name
 from sim.scenario.loading import load_background, load_measurements, read_scenario_file, shipped_scenarios
 from sim.scenario.messages import (
     ScenarioError,
@@ -116,9 +116,9 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         except ValueError as error:
             raise ScenarioError(str(error)) from None
         own = {name: value for name, value in changes.items() if split_name(name)[0]}
-        if own or self.overrides:
-            return self._replace_for_labs(changes, own)
-        return self._replace_values(changes)
+        result = self._replace_for_labs(changes, own) if own or self.overrides else self._replace_values(changes)
+        result._check_gpu_shares()
+        return result
 
     def _replace_values(self, changes: Mapping[str, Any]) -> Self:
         known, values = parameters(type(self)), dict[str, dict[str, Any]]()
@@ -208,7 +208,29 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         if len(self.labs) == 1:
             return alone
         own = {split_name(name)[1]: value for name, value in self.overrides if split_name(name)[0] == lab}
+        gpus = self._gpus_by_share()
+        if lab in gpus:
+            own |= {"cluster__gpus": gpus[lab], "entry__gpu_share": 0.0}
         return alone._replace_values(own)
+
+    def _gpus_by_share(self) -> dict[str, int]:
+        """Return the GPUs of each lab that has a share of `cluster__gpus`; empty if no lab states one."""
+        own = dict(self.overrides)
+        stated = {
+            lab: GpuShare(own.get(f"{lab}.entry__gpu_share", self.entry.gpu_share), f"{lab}.cluster__gpus" in own)
+            for lab in self.labs
+        }
+        return gpus_by_share(stated, self.cluster.gpus, self.cluster.gpus_per_node)
+
+    def _check_gpu_shares(self) -> None:
+        """Refuse shares of GPUs that cannot go together. Raises ScenarioError."""
+        if len(self.labs) < 2 and self.entry.gpu_share > 0:
+            raise ScenarioError(
+                f"entry__gpu_share = {self.entry.gpu_share:g} divides the GPUs of several labs; allowed with fewer "
+                "than two: 0. Set cluster__gpus instead"
+            )
+        if len(self.labs) > 1:
+            self._gpus_by_share()
 
     def unread(self, name: str) -> str:
         """Return a sentence on why a parameter, by flat name, has no effect; empty if the scenario reads it."""

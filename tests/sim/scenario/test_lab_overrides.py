@@ -1,4 +1,4 @@
-"""Test values of one lab: ``[labs.NAME.block]`` in files and ``NAME.block__name`` in changes. A run has one lab yet."""
+"""Test values of one lab: ``[labs.NAME.block]`` in files and ``NAME.block__name`` in changes."""
 
 import pytest
 
@@ -125,3 +125,44 @@ def test_bad_labs_of_a_file_are_one_sentence(write, content, message):
         Scenario.load(write(content))
     assert f"own.toml: {message}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shares", "gpus"),
+    [
+        ({"a": 0.6}, {"a": 1232, "b": 408, "c": 408}),
+        ({"a": 0.5, "b": 0.25}, {"a": 1024, "b": 512, "c": 512}),
+        ({"a": 0.25, "b": 0.25, "c": 0.25}, {"a": 512, "b": 512, "c": 512}),
+        ({"a": 0.99}, {"a": 2024, "b": 8, "c": 8}),
+        ({}, {"a": 2048, "b": 2048, "c": 2048}),
+    ],
+)
+def test_shares_divide_the_gpus_in_whole_nodes(shares, gpus):
+    three = {"a.entry__day": 0.0, "b.entry__day": 1.0, "c.entry__day": 2.0, "cluster__gpus": 2048}
+    scenario = Scenario().replace(**three, **{f"{lab}.entry__gpu_share": share for lab, share in shares.items()})
+    assert {lab: scenario.lab_scenario(lab).cluster.gpus for lab in scenario.labs} == gpus
+
+
+def test_lab_with_a_share_equals_one_with_its_gpus():
+    two = {"a.entry__day": 0.0, "b.entry__day": 1.0}
+    by_share = Scenario().replace(**two, cluster__gpus=2048, **{"a.entry__gpu_share": 0.75})
+    by_number = Scenario().replace(**two, **{"a.cluster__gpus": 1536, "b.cluster__gpus": 512})
+    for lab in "ab":
+        assert by_share.lab_scenario(lab).digest() == by_number.lab_scenario(lab).digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"a.entry__gpu_share": 0.6, "b.entry__gpu_share": 0.5}, r"adds to 1.1 over the labs: 0.6 \(a\) \+ 0.5 \(b\)"),
+        ({"entry__gpu_share": 0.6, "a.entry__day": 0.0, "b.entry__day": 1.0}, "adds to 1.2 over the labs"),
+        ({"a.entry__gpu_share": 1.0, "b.entry__day": 0.0}, "leaves no GPUs for b; allowed: less than 1 in sum"),
+        ({"a.entry__gpu_share": 0.5, "a.cluster__gpus": 64, "b.entry__day": 0.0}, "'a' states both cluster__gpus and"),
+        ({"a.entry__gpu_share": 0.001, "b.entry__day": 0.0}, r"a share of 0.001 of cluster__gpus = 1,024 is less than"),
+        ({"entry__gpu_share": 0.5}, "divides the GPUs of several labs; allowed with fewer than two: 0"),
+        ({"a.entry__gpu_share": 0.5}, "divides the GPUs of several labs; allowed with fewer than two: 0"),
+    ],
+)
+def test_shares_that_cannot_go_together_are_refused(changes, message):
+    with pytest.raises(ScenarioError, match=message):
+        Scenario().replace(**changes)
