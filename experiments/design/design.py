@@ -191,6 +191,9 @@ class Design:
         for prefix, scenario in _named_scenarios(self.base):
             base |= {f"{prefix}{name}": [value] for name, value in scenario.flat().items()}
             base[f"{prefix}researcher__initial"].append(scenario.initial_researchers)  # 0 follows the GPUs
+        for name, value in self.base.overrides:
+            if value not in base.setdefault(name, []):  # a share of GPUs, which a lab itself has as GPUs
+                base[name] = [value]
         moves = [_flat({name: value}) for name, values in self.levers.items() for value in values]
         return [move for move in moves if any(value not in base[name] for name, value in move.items())]
 

@@ -137,6 +137,12 @@ def lead_days(outcome: RaceOutcome, at: int) -> float:
     return math.nan if first == math.inf else second - first
 
 
+def is_cut_short(outcome: RaceOutcome) -> bool:
+    """Return whether the first lab ended before the second reached the highest level."""
+    first, second = sorted(outcome.level_days, key=lambda lab: outcome.level_days[lab][-1])[:2]
+    return outcome.ended[first] < outcome.level_days[second][-1] - TIE_DAYS
+
+
 def software_shares(outcome: RaceOutcome) -> dict[str, float]:
     """Return the share of each lab in the software of all labs, ``2^doublings``, when the race is decided."""
     return sum_to_one({lab: 2.0**level for lab, level in outcome.software.items()})

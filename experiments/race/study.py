@@ -22,12 +22,12 @@ from experiments.race.levels import check_level, is_shared, levels_of
 from experiments.race.one_lab import gpus_by_lab, merge_labs
 from experiments.race.seed_runs import (
     OUTCOME,
-    TIE_DAYS,
     Curve,
     OneLabOutcome,
     RaceOutcome,
     RacePlan,
     first_labs,
+    is_cut_short,
     lead_days,
     majority_lab,
     software_shares,
@@ -257,7 +257,7 @@ def summarize(
         levels=rows,
         ties=sum(len(each) > 1 for each in first),
         undecided=sum(not each for each in first),
-        ended_early=sum(map(_is_cut_short, outcomes)) if is_shared(plan.base) else 0,
+        ended_early=sum(map(is_cut_short, outcomes)) if is_shared(plan.base) else 0,
         majority={lab: chance([majority_lab(each) == lab for each in parts["software"]]) for lab in labs},
         software=shown["software"],
         compute=shown["compute"],
@@ -284,12 +284,6 @@ def _level_row(
         days={lab: percentiles([each.level_days[lab][at] for each in outcomes]) for lab in labs},
         one_lab=percentiles([each.level_days[at] for each in one_lab]) if one_lab else None,
     )
-
-
-def _is_cut_short(outcome: RaceOutcome) -> bool:
-    """Return whether the first lab ended before the second reached the highest level."""
-    first, second = sorted(outcome.level_days, key=lambda lab: outcome.level_days[lab][-1])[:2]
-    return outcome.ended[first] < outcome.level_days[second][-1] - TIE_DAYS
 
 
 def chance(happened: Sequence[bool]) -> Chance:

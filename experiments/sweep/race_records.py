@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from experiments.design.planned_run import PlannedRun
-from experiments.race.levels import lowest_level
+from experiments.race.levels import is_shared, lowest_level
 from experiments.race.seed_runs import (
     TIE_DAYS,
     RaceOutcome,
     first_labs,
+    is_cut_short,
     lead_days,
     majority_lab,
     race_outcome,
@@ -44,6 +45,7 @@ RACE: Final = {
     "majority_lab": pa.string(),
     "herfindahl_software": pa.float64(),
     "herfindahl_gpus": pa.float64(),
+    "ended_early": pa.bool_(),
 }
 """Columns that the table of runs has for several labs, besides those of one lab."""
 LAB_RESULTS: Final = {
@@ -98,6 +100,7 @@ def race_run(
         "day": result.day,
         "level": level,
         "decided_day": outcome.decided,
+        "ended_early": is_shared(scenario) and is_cut_short(outcome),
         "majority_lab": majority_lab(software),
         "herfindahl_software": float(concentration(list(software.values()))),
         "herfindahl_gpus": float(concentration(list(gpus.values()))),
@@ -109,8 +112,9 @@ def race_run(
     for lab, (_, columns) in found.items():
         for name, values in (columns | {"lab": [lab] * len(columns["day"])}).items():
             series.setdefault(name, []).extend(values)
+    own = dict(scenario.overrides)
     rows = [
-        {name: of_lab.get(name) for name in ("run", *parameters(), *OUTCOMES)}
+        {name: own.get(f"{lab}.{name}", of_lab[name]) for name in ("run", *parameters(), *OUTCOMES)}
         | {"lab": lab, "software_share": software[lab], "gpu_share": gpus[lab]}
         | _results_of_lab(lab, outcome, result)
         for lab, (of_lab, _) in found.items()

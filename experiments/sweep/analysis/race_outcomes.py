@@ -25,7 +25,7 @@ from experiments.sweep.analysis.combinations import (
 )
 from experiments.sweep.analysis.estimators import ClusteredProbability, clustered_share
 from experiments.sweep.analysis.figure_frame import SOFT, WIDTH, in_style
-from experiments.sweep.analysis.labels import axis_label, percent
+from experiments.sweep.analysis.labels import percent
 from experiments.sweep.analysis.sweep_data import ONE_BY_ONE, Flags, Floats, Sweep
 from experiments.text.number_format import pluralize
 
@@ -61,6 +61,8 @@ class RaceSummary(NamedTuple):
     """Number of runs in which several labs reach the level first."""
     undecided: int
     """Number of runs in which no lab reaches it."""
+    ended_early: int
+    """Number of runs in which a lab that others gain from ended before the second lab reached the level."""
 
 
 def level_of(sweep: Sweep) -> float:
@@ -83,6 +85,7 @@ def summarize(sweep: Sweep, chosen: Flags | None = None) -> RaceSummary:
         part.n,
         sum(lab is None for lab in first) - int(undecided.sum()),
         int(undecided.sum()),
+        sum(part.runs["ended_early"].to_pylist()),
     )
 
 
@@ -185,7 +188,7 @@ def sentences_by_topic(sweep: Sweep) -> tuple[list[str], list[str], list[str], l
         left_out.append("Results are for the base of this one-at-a-time design; the table runs has the other points.")
     return (
         [each for each in (*first, note) if each],
-        [_lead_sentence(parts)],
+        [each for each in (_lead_sentence(parts), _early_end_sentence(whole)) if each],
         [_concentration_sentence(parts)],
         left_out,
     )
@@ -216,6 +219,15 @@ def _unclear_sentence(whole: RaceSummary) -> str:
         texts.append(f"no lab reaches it in {pluralize(whole.undecided, 'run')}")
     text = " and ".join(texts)
     return f"{text[0].upper()}{text[1:]} of {whole.runs:,}." if text else ""
+
+
+def _early_end_sentence(whole: RaceSummary) -> str:
+    if not whole.ended_early:
+        return ""
+    return (
+        f"In {whole.ended_early:,} of {pluralize(whole.runs, 'run')} the first lab ended before the second reached the "
+        "level, so that the second could gain no more from it. Lower level, or raise run__max_doublings."
+    )
 
 
 def _lead_sentence(parts: _Parts) -> str:
@@ -319,12 +331,13 @@ def _draw_panels(figure: Figure, sweep: Sweep, size: float) -> None:
         _draw_leads(panels[1, column], found)
         panels[1, column].set_xticks(range(len(labels)), labels, fontsize=size)
         panels[1, column].set_xlim(-0.5, len(labels) - 0.5)
+        if across:
+            width = round(7 * figure.get_size_inches()[0] / len(parts))
+            panels[1, column].set_xlabel(sweep.label(across, width), fontsize=size)
         if part.values:
             panels[0, column].set_title(
-                fill(part.text, round(7 * size / len(parts))), fontsize=size, fontweight="normal"
+                fill(part.text, round(7 * figure.get_size_inches()[0] / len(parts))), fontsize=size, fontweight="normal"
             )
-    if across:
-        figure.supxlabel(axis_label(across, 90, sweep.reading), fontsize=size)
     panels[0, 0].set_ylabel("probability to be first", fontsize=size)
     panels[1, 0].set_ylabel("lead of the first lab [days]", fontsize=size)
     panels[0, 0].legend(loc="best", fontsize=size)
@@ -345,7 +358,7 @@ def _draw_probabilities(axes: Axes, sweep: Sweep, found: Sequence[RaceSummary], 
 
     from experiments.race.figure import COLOURS  # noqa: PLC0415
 
-    shift = 0.24 / max(1, len(sweep.labs) - 1)
+    shift = min(0.12, 0.6 / len(sweep.labs))
     for number, lab in enumerate(sweep.labs):
         colour = COLOURS[number] if number < len(COLOURS) else SOFT
         places = [at + (number - (len(sweep.labs) - 1) / 2) * shift for at in range(len(found))]
