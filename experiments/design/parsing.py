@@ -166,11 +166,16 @@ def _parse_level(content: Mapping[str, Any], base: Scenario) -> float | None:
 def name_by_lab(table: Mapping[str, Any], labs: Sequence[str]) -> dict[str, Any]:
     """Return a table with the flat names of parameters: ``leader.entry__day`` for ``entry__day`` in a table ``leader``.
 
-    TOML reads a name with a dot as such a table, unless it is in quotes.
+    TOML reads a name with a dot as such a table, unless it is in quotes. A table of parameters whose name is not that
+    of a lab is such a table too, so that the unknown lab is reported.
     """
     found: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, Mapping) and key in labs and ZIP not in value:
+        if (
+            isinstance(value, Mapping)
+            and ZIP not in value
+            and (key in labs or (value and all("__" in n for n in value)))
+        ):
             found |= {f"{key}.{name}": each for name, each in value.items()}
         else:
             found[key] = value

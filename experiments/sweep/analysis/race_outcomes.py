@@ -340,7 +340,8 @@ def _draw_panels(figure: Figure, sweep: Sweep, size: float) -> None:
             )
     panels[0, 0].set_ylabel("probability to be first", fontsize=size)
     panels[1, 0].set_ylabel("lead of the first lab [days]", fontsize=size)
-    panels[0, 0].legend(loc="best", fontsize=size)
+    panels[0, 0].legend(loc="center left", fontsize=size)
+    panels[1, 0].set_ylim(0, 1.05 * max(axes.dataLim.y1 for axes in panels[1]))
 
 
 def _classes(sweep: Sweep, across: str) -> tuple[tuple[str, ...], list[RaceSummary]]:
@@ -372,7 +373,10 @@ def _draw_probabilities(axes: Axes, sweep: Sweep, found: Sequence[RaceSummary], 
 
 
 def _draw_leads(axes: Axes, found: Sequence[RaceSummary]) -> None:
-    """Draw the median lead and its 10% and 90% points; a point beyond the horizon ends the bar at the largest one."""
+    """Draw the median lead, "none" if half of the runs have none, and a bar from the 10% to the 90% point.
+
+    If the 90% point is not reached, the bar ends at the largest point of the panel.
+    """
     finite = [each for summary in found for each in summary.lead if math.isfinite(each)]
     top = max(finite, default=1.0)
     for at, summary in enumerate(found):
@@ -381,4 +385,5 @@ def _draw_leads(axes: Axes, found: Sequence[RaceSummary]) -> None:
             axes.vlines([at], [lead.p10], [min(lead.p90, top)], color=SOFT, alpha=0.5, lw=4)
         if math.isfinite(lead.p50):
             axes.plot([at], [lead.p50], "o", color="black", markersize=5)
-    axes.set_ylim(bottom=0)
+        elif lead.p50 == math.inf:
+            axes.annotate("none", (at, top), ha="center", va="bottom", fontsize=8, color=SOFT)
