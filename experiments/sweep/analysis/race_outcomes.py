@@ -340,7 +340,7 @@ def _draw_panels(figure: Figure, sweep: Sweep, size: float) -> None:
             )
     panels[0, 0].set_ylabel("probability to be first", fontsize=size)
     panels[1, 0].set_ylabel("lead of the first lab [days]", fontsize=size)
-    panels[0, 0].legend(loc="center left", fontsize=size)
+    panels[0, -1].legend(loc="center", fontsize=size)
     panels[1, 0].set_ylim(0, 1.05 * max(axes.dataLim.y1 for axes in panels[1]))
 
 
