@@ -286,7 +286,10 @@ def shipped_designs() -> list[str]:
 
 
 def to_toml(design: Design) -> str:
-    """Return the text of a TOML file with the same design; it has the same digest in every folder."""
+    """Return the text of a TOML file with the same design; it has the same digest in every folder.
+
+    The file of a design of several labs cannot be loaded if it varies a parameter that its own base file sets.
+    """
     import tomli_w  # noqa: PLC0415 - not needed to run a design
 
     return tomli_w.dumps(design.content)

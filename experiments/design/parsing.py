@@ -126,7 +126,10 @@ def parse_design(
         for name in sorted(content.get("uncertainties", {}))
     }
     levers = {name: _parse_lever(name, content["levers"][name], base) for name in sorted(content.get("levers", {}))}
-    _check_disjoint(uncertainties, levers, changed)
+    # The values of each lab in the base are not settings of the design, which may vary them.
+    is_race = len(base.labs) > 1
+    settings = {**name_by_lab(content.get("set", {}), base.labs), **changes} if is_race else changed
+    _check_disjoint(uncertainties, levers, settings)
     engines: tuple[Engine, ...] = get_args(Engine)
     named = _parse_choice({"engine": engine} if engine else content, "engine", engines, engines[0])
     chosen = next(each for each in engines if each == named)
