@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from experiments.sweep.part_files import TABLES, DamageError, next_number, parts, write_whole
+from experiments.sweep.part_files import ALL_TABLES, DamageError, next_number, parts, write_whole
 from experiments.sweep.storage import (
     EXTENDING,
     MANIFEST,
@@ -87,10 +87,10 @@ def recover_interrupted_extension(folder: Path) -> None:
     except DamageError:
         manifest = None
     if manifest is not None:
-        for kind in TABLES:
+        for kind in ALL_TABLES:
             for path in parts(stage, kind).values():
                 _copy(path, folder / kind / path.name)
-        for kind in reversed(TABLES):
+        for kind in reversed(ALL_TABLES):
             kept = {path.name for path in parts(stage, kind).values()}
             for path in (folder / kind).glob("part-*.parquet"):
                 if path.name not in kept:

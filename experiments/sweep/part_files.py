@@ -23,11 +23,10 @@ from experiments.errors import InputError
 from experiments.sweep.race_records import lab_schema
 from experiments.sweep.records import ADDED_COLUMNS, run_schema, series_schema, timing_schema
 
-TABLES: Final = ("series", "timings", "labs", "runs")
-"""Tables of a part in the order in which they are written: a part is valid once its runs are written.
-
-Runs of one lab have no table of labs.
-"""
+TABLES: Final = ("series", "timings", "runs")
+"""Tables of a part of runs of one lab in the order in which they are written; it is valid once its runs are written."""
+ALL_TABLES: Final = ("series", "timings", "labs", "runs")
+"""Tables of a part of runs of several labs, in the same order."""
 BROKEN: Final = ".broken"
 """Suffix of a file that is set aside."""
 SET_ASIDE: Final = "_set-aside"
@@ -50,7 +49,7 @@ class DamageError(InputError):
 
 
 def schema_of(kind: str) -> pa.Schema:
-    """Return the columns that one of `TABLES` has in each sweep; for several labs there are more."""
+    """Return the columns that one of `ALL_TABLES` has in each sweep; for several labs there are more."""
     return {"runs": run_schema, "series": series_schema, "timings": timing_schema, "labs": lab_schema}[kind]()
 
 
@@ -77,7 +76,7 @@ def write_table(folder: Path, kind: str, number: int, table: pa.Table, identity:
 
 
 def parts(folder: Path, kind: str = "runs") -> dict[int, Path]:
-    """Return the files of one of `TABLES` by the number of their part; the files of runs are the complete parts.
+    """Return the files of one of `ALL_TABLES` by the number of their part; the files of runs are the complete parts.
 
     Raises InputError if two files have the same number.
     """
@@ -94,14 +93,14 @@ def parts(folder: Path, kind: str = "runs") -> dict[int, Path]:
 def files_of(folder: Path, number: int) -> list[Path]:
     """Return the files of a part, those of runs last."""
     prefix = f"part-{number:06d}-"
-    return [path for kind in TABLES for path in _entries(folder / kind) if path.name.startswith(prefix)]
+    return [path for kind in ALL_TABLES for path in _entries(folder / kind) if path.name.startswith(prefix)]
 
 
 def stray_files(folder: Path) -> list[Path]:
     """Return the Parquet files in the folders of the parts that are not parts."""
     return [
         path
-        for kind in TABLES
+        for kind in ALL_TABLES
         for path in _entries(folder / kind)
         if path.suffix == ".parquet" and not _PART.fullmatch(path.name)
     ]
@@ -111,7 +110,7 @@ def unfinished_files(folder: Path) -> list[Path]:
     """Return the files that an interrupted writer left: incomplete files, and files of parts without runs."""
     incomplete = [*folder.glob(f".*{UNFINISHED}"), *folder.glob(f"*/.*{UNFINISHED}")]
     complete = {number for path in _entries(folder / "runs") if (number := _part_number(path)) is not None}
-    others = [path for kind in TABLES[:-1] for path in _entries(folder / kind)]
+    others = [path for kind in ALL_TABLES[:-1] for path in _entries(folder / kind)]
     return incomplete + [
         path for path in others if (number := _part_number(path)) is not None and number not in complete
     ]
@@ -119,7 +118,7 @@ def unfinished_files(folder: Path) -> list[Path]:
 
 def next_number(folder: Path) -> int:
     """Return a number above that of every part, including parts that were set aside or not completed."""
-    places = [*(folder / kind for kind in TABLES), folder / SET_ASIDE]
+    places = [*(folder / kind for kind in ALL_TABLES), folder / SET_ASIDE]
     used = [int(found[1]) for each in places for path in _entries(each) if (found := _PART.search(path.name))]
     return max(used, default=-1) + 1
 

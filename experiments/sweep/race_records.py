@@ -123,8 +123,13 @@ def race_run(
 
 
 def values_of_labs(scenario: Scenario) -> dict[str, Any]:
-    """Return the parameters of all labs by flat name, and those of single labs as ``LAB.name``."""
-    return scenario.flat() | (dict(scenario.overrides) if len(scenario.labs) > 1 else {})
+    """Return the parameters by flat name; of several labs also those of each lab as ``LAB.name``."""
+    values = scenario.flat()
+    if len(scenario.labs) > 1:
+        for lab in scenario.labs:
+            values |= {f"{lab}.{name}": value for name, value in scenario.lab_scenario(lab).flat().items()}
+        values |= dict(scenario.overrides)
+    return values
 
 
 def _results_of_lab(lab: str, outcome: RaceOutcome, result: RaceResult) -> dict[str, Any]:

@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from experiments.errors import InputError
 from experiments.sweep.part_files import (
+    ALL_TABLES,
     SET_ASIDE,
     TABLES,
     UNFINISHED,
@@ -161,7 +162,7 @@ def _schemas(manifest: Mapping[str, Any]) -> dict[str, pa.Schema]:
 
 def write_tables(folder: Path, number: int, tables: Mapping[str, pa.Table], identity: str) -> None:
     """Write the tables of a part; the table of runs is written last."""
-    for kind in TABLES:
+    for kind in ALL_TABLES:
         if kind in tables:
             write_table(folder, kind, number, tables[kind], identity)
 
@@ -173,7 +174,7 @@ def _series_rows(finished: RunRecord) -> Iterator[dict[str, Any]]:
 
 
 def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return one of `TABLES`, sorted by run. Raises InputError if a part is missing, damaged or stored twice."""
+    """Return one of `ALL_TABLES`, sorted by run. Raises InputError if a part is missing, damaged or stored twice."""
     schema = schema_of(kind)
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in columns if name in schema.names])
@@ -206,7 +207,7 @@ def _file_of(folder: Path, kind: str, number: int, files: Mapping[int, Path]) ->
 
 def read_tables(folder: Path, number: int) -> dict[str, pa.Table]:
     """Return the tables of a part. Raises DamageError if one is missing or damaged, or if their runs differ."""
-    kinds = TABLES if "labs" in read_manifest(folder) else [kind for kind in TABLES if kind != "labs"]
+    kinds = ALL_TABLES if "labs" in read_manifest(folder) else TABLES
     paths = {kind: _file_of(folder, kind, number, parts(folder, kind)) for kind in kinds}
     tables = {kind: read_part(path, kind) for kind, path in paths.items()}
     numbers = {kind: {*table["run"].unique().to_pylist()} for kind, table in tables.items()}
@@ -280,14 +281,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 def clear(folder: Path) -> None:
     """Remove the runs of a sweep and no other file; the manifest stays until a new one replaces it."""
-    for kind in reversed(TABLES):  # runs first: a part without them is ignored
+    for kind in reversed(ALL_TABLES):  # runs first: a part without them is ignored
         for path in [*(folder / kind).glob("part-*"), *(folder / kind).glob(f".part-*{UNFINISHED}")]:
             path.unlink()
 
 
 def has_unexpected_files(folder: Path) -> bool:
     """Return whether a folder contains files that no sweep has written."""
-    own = (_LOCK, MANIFEST, f".{MANIFEST}{UNFINISHED}", SET_ASIDE, EXTENDING, *TABLES)
+    own = (_LOCK, MANIFEST, f".{MANIFEST}{UNFINISHED}", SET_ASIDE, EXTENDING, *ALL_TABLES)
     return any(each.name not in own for each in folder.iterdir())
 
 

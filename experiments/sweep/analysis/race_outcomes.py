@@ -178,13 +178,14 @@ def race_sentences(sweep: Sweep) -> list[str]:
 def sentences_by_topic(sweep: Sweep) -> tuple[list[str], list[str], list[str], list[str]]:
     """Return sentences on the first lab, on the lead, on concentration, and on what is left out."""
     parts = [(part, summarize(part.sweep)) for part in combinations(sweep)]
-    whole = summarize(sweep)
+    is_single = sweep.sampling == ONE_BY_ONE
+    whole = parts[0][1] if is_single else summarize(sweep)
     first = [_first_sentence(sweep, whole, parts), _majority_sentence(sweep, whole, parts), _unclear_sentence(whole)]
     note = ""
-    if sweep.uncertainties and sweep.systematic:
+    if sweep.uncertainties and sweep.systematic and not is_single:
         note = f"Shares are of the points of a {sweep.sampling} design; they are not probabilities of real outcomes."
     left_out = [LEFT_OUT]
-    if sweep.sampling == ONE_BY_ONE:
+    if is_single:
         left_out.append("Results are for the base of this one-at-a-time design; the table runs has the other points.")
     return (
         [each for each in (*first, note) if each],

@@ -183,6 +183,10 @@ def test_one_at_a_time_design_moves_each_value_of_a_lab_that_differs(tmp_path):
     design = load_design(str(tmp_path / "single.toml"))
     moves = [design.lever_values(number) for number in range(1, design.combinations)]
     assert moves == [{"bob.cluster__gpus": 80}, {"commons__publication_share": 0.5}]
+    run_here(design, tmp_path / "out")
+    assert read(tmp_path / "out")["bob.cluster__gpus"].to_pylist() == [64] * 5 + [80, 64]
+    assert summarize(load(tmp_path / "out")).runs == 7
+    assert "one-at-a-time design" in files(load(tmp_path / "out"))["report.html"].decode()
 
 
 def test_analysis_estimates_the_first_lab_and_the_lead(swept, capsys):
