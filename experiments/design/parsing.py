@@ -58,7 +58,7 @@ ZIP: Final = "zip"
 _Found = TypeVar("_Found")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _WORDS_OF_TABLES: Final = frozenset(
-    {"all", "luck", "pace", "explosion", "levers", "parameter", "value", "runs", "points"}
+    {"all", "luck", "pace", "explosion", "lab", "levers", "parameter", "value", "runs", "points"}
 )
 """Names that are reserved for columns and rows in the tables of an analysis."""
 
@@ -316,11 +316,11 @@ def _check_distinct(values: Sequence[Any], where: str) -> None:
 
 def _parse_coupled_lever(name: str, table: Mapping[str, Any], base: Scenario) -> tuple[dict[str, Any], ...]:
     """Return the values of a coupled lever: the first values of its parameters together, then the second ones."""
-    from experiments.sweep.records import run_schema  # noqa: PLC0415 - slow to load, and rarely needed
+    from experiments.sweep.race_records import race_run_schema  # noqa: PLC0415 - slow to load, and rarely needed
 
     where = f"[levers.{name}]"
     require_known(table, (ZIP,), where)
-    if "__" in name or not _NAME.fullmatch(name) or name in _WORDS_OF_TABLES or name in run_schema().names:
+    if "__" in name or not _NAME.fullmatch(name) or name in _WORDS_OF_TABLES or name in race_run_schema(()).names:
         raise InputError(
             f"{where}: {name!r} is not a name for a coupled lever; allowed: letters, digits, - and single _, "
             f"and not the name of a parameter or of a result. Choose another name, such as [levers.compute]."
