@@ -32,6 +32,8 @@ _PHRASES: Final = {
     "automation__last_threshold": "Threshold of the hardest task",
     "automation__rho": "Substitution between tasks, rho",
     "humans__growth_per_year": "Growth of the number of humans",
+    "entry__gpu_share": "Share of the GPUs of all labs",
+    "commons__publication_share": "Share of the papers of other labs that count",
     "kernels__candidates_per_day": "Kernel candidates a day, of the reference team",
 }
 """Labels of parameters whose declared meaning does not begin with a usable phrase."""

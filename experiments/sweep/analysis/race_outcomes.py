@@ -38,8 +38,8 @@ METHOD_NOTE: Final = (
     "Intervals are Wilson's at 95%, for the effective number of runs: runs of one point are not independent."
 )
 LEFT_OUT: Final = (
-    "Explosions, pace, days to a gain, limiting resources and sensitivity are left out, because they are outcomes of "
-    "one lab: the table labs has them for each lab."
+    "Explosions, pace, days to a gain, limiting resources and sensitivity are left out, because they need one lab; the "
+    "table labs has their numbers."
 )
 MAX_COLUMNS: Final = 4
 """Maximum number of columns of panels in the figure."""

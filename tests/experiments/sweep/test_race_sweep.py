@@ -202,7 +202,7 @@ def test_analysis_estimates_the_first_lab_and_the_lead(swept, capsys):
     content = files(sweep)
     assert {"race-first.png", "race-first.csv", "race-lead.csv", "race-concentration.csv"} <= content.keys()
     report = content["report.html"].decode()
-    assert "Which lab is first?" in report and "are left out, because they are outcomes of" in report
+    assert "Which lab is first?" in report and "are left out, because they need one lab" in report
     assert main(["analyse", str(folder), "--outcome", "explosion"]) == 2
     assert "--outcome = explosion is an outcome of one lab" in capsys.readouterr().err
 
