@@ -12,7 +12,8 @@ from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
 from experiments.race.figure import race_picture
-from experiments.race.study import RaceStudy, check_level, race_curves, study
+from experiments.race.levels import check_level
+from experiments.race.study import RaceStudy, race_curves, study
 from experiments.race.table import sentences, show
 from experiments.storage.atomic import json_file, to_json_values, write_files
 from experiments.sweep.actions import count_cores

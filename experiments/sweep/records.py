@@ -43,7 +43,7 @@ ADDED_COLUMNS: Final = ("asara_day", "share_automated", "elasticity_humans")
 
 _PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
 _STATE: Final = {"engine": pa.string(), "status": pa.string(), "message": pa.string()}
-_OUTCOME: Final = {
+OUTCOMES: Final[Mapping[str, pa.DataType]] = {
     **dict.fromkeys(("ending", "long_run", "pace"), pa.string()),
     **dict.fromkeys(("long_run_ratio", "fastest_doubling"), pa.float64()),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high", "r_implied", "day", "software_doublings"), pa.float64()),
@@ -60,6 +60,7 @@ _OUTCOME: Final = {
     **{f"share_{part}": pa.float64() for part in TIME_SHARES},
     **dict.fromkeys(ADDED_COLUMNS, pa.float64()),
 }
+"""Columns of the outcomes of one lab."""
 
 
 class RunRecord(NamedTuple):
@@ -69,12 +70,18 @@ class RunRecord(NamedTuple):
     series: dict[str, list[float | None]]
     seconds: float
     """Wall time of the run in its worker [s]."""
+    labs: Sequence[dict[str, Any]] = ()
+    """A row for each lab, if the run has several."""
 
 
 def run_schema() -> pa.Schema:
     """Return the columns of the table of runs: the plan, every parameter by its flat name, and the outcomes."""
-    columns = {name: _arrow_type(parameter) for name, parameter in parameters().items()}
-    return pa.schema(_PLAN | columns | _STATE | _OUTCOME)
+    return pa.schema(_PLAN | parameter_fields() | _STATE | dict(OUTCOMES))
+
+
+def parameter_fields() -> dict[str, pa.DataType]:
+    """Return the type of each parameter by its flat name."""
+    return {name: _arrow_type(parameter) for name, parameter in parameters().items()}
 
 
 def series_schema() -> pa.Schema:
@@ -185,7 +192,7 @@ def _explain_empty(row: dict[str, Any]) -> dict[str, Any]:
         if row[f"days_to_{multiple}x"] is None:
             reason = explain_unreached_gain(multiple, RunEnding.of_row(row))
             reasons.setdefault(reason, []).append(f"days_to_{multiple}x")
-    for name in _OUTCOME:
+    for name in OUTCOMES:
         if row[name] is None and not name.startswith("days_to_") and name != "why_empty":
             reasons.setdefault(_why_no_number(name, row), []).append(name)
     text = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
@@ -223,10 +230,11 @@ def _downsample(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         kept: Sequence[int] = range(length)
     else:
         kept = [round(i * (length - 1) / (MAX_FRAMES - 1)) for i in range(MAX_FRAMES)]
-    return {name: [_finite_or_none(series[name][at]) for at in kept] for name in OBSERVED}
+    return {name: [finite_or_none(series[name][at]) for at in kept] for name in OBSERVED}
 
 
-def _finite_or_none(value: Any) -> float | None:
+def finite_or_none(value: Any) -> float | None:
+    """Return a number, or None if it is not finite."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 

@@ -16,10 +16,12 @@ import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from experiments.sweep.plan import RecordingPlan
+from experiments.sweep.plan import LevelPlan, RecordingPlan
+from experiments.sweep.race_records import check_start, race_run, values_of_labs
 from experiments.sweep.records import RunRecord, fluid_run, planned_row, world_run
 from sim.fluid.api import fluid
 from sim.margins import margins
+from sim.race import run_race
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
 
@@ -38,7 +40,7 @@ def do_runs(design: Plan, runs: list[int]) -> list[RunRecord]:
 def failed_record(design: Plan, number: int, status: str, message: str) -> RunRecord:
     """Return the record of a run without a result."""
     planned = design.planned(number)
-    values = design.base.flat() | planned.changes
+    values = values_of_labs(design.base) | planned.changes
     return RunRecord(planned_row(planned, values, design.engine, status, message), {}, 0.0)
 
 
@@ -48,6 +50,10 @@ def _do_world_run(design: Plan, planned: PlannedRun) -> RunRecord:
         if isinstance(design, RecordingPlan):
             return design.record(planned)
         scenario = design.scenario(planned)
+        if isinstance(design, LevelPlan) and design.level is not None:
+            check_start(scenario, design.level)
+            race = race_run(planned, scenario, run_race(scenario, planned.seed), design.level)
+            return RunRecord(*race[:2], time.perf_counter() - started, race[2])
         row, series = world_run(planned, scenario, run(scenario, planned.seed))
     except ScenarioError as error:
         return failed_record(design, planned.run, "invalid", str(error))

@@ -9,9 +9,10 @@ import pytest
 from experiments.errors import InputError
 from experiments.race import seed_runs
 from experiments.race.figure import race_figure, race_picture
+from experiments.race.levels import check_level, default_level, levels_of
 from experiments.race.one_lab import merge_labs
 from experiments.race.seed_runs import RacePlan
-from experiments.race.study import check_level, default_level, levels_of, race_curves, study
+from experiments.race.study import race_curves, study
 from experiments.race.table import lead_sentence, level_sentence, one_lab_sentence, repeated_sentence, sentences
 from experiments.sweep.workers.process import do_runs
 from sim.race import run_race
