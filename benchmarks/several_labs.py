@@ -1,8 +1,8 @@
 """Measure the cost of two and of five labs in one World, over that of one lab, each up to 2^20 researchers.
 
 Each lab is the shipped one with its 1,024 GPUs. The labs share the clock and nothing else, so that n labs are n times
-the work. CPU time, sides take turns. Exits with 1 if a limit is missed. The limit in seconds is for a quiet core: on a
-core that is shared with other programs, the same run takes up to twice as long.
+the work. CPU time, sides take turns. Exits with 1 if a limit is missed. The limit in seconds is for a quiet core. On
+a core that other programs use too, the same run takes up to twice as long.
 """
 
 import resource
