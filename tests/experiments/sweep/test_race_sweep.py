@@ -147,7 +147,7 @@ def test_extended_sweep_of_labs_equals_a_fresh_one(swept, tmp_path):
     larger = design_of(tmp_path, 4, (0.5, 0.25, 0.0), "level = 2")
     notes = []
     run_here(larger, tmp_path / "grown", notes.append)
-    assert "extended from 8 to 24 runs; 8 are kept" in notes[0]
+    assert len(notes) == 1 and "extended from 8 to 24 runs; 8 are kept" in notes[0]
     run_here(larger, tmp_path / "fresh")
     for name in ("runs", "labs", "series"):
         assert as_bytes(table(tmp_path / "grown", name)) == as_bytes(table(tmp_path / "fresh", name))
