@@ -145,7 +145,7 @@ def test_first_lab_is_safe_with_the_probability_of_its_share_of_safety(found):
     (sentence,) = (each for each in sentences(careful) if each.startswith("Safety"))
     assert f"safe with probability {probability:.1%} (95% interval {low:.1%} to {high:.1%})" in sentence
     one = study(SMALL.replace(policy__safety_share=0.05), [0], level=1, compare=False)
-    assert "safe with probability 5.1%." in sentences(one)[-4]
+    assert any("safe with probability 5.1%." in each for each in sentences(one))
 
 
 def test_level_that_no_lab_reaches_is_undecided():
