@@ -158,7 +158,7 @@ class LabKnowledge:
         if share == self.safety_share:
             return
         if not 0 <= share < 1:
-            raise ValueError(f"safety_share = {share:g} is not a share; allowed: 0 up to 1, 1 excluded. Correct the policy.")
+            raise ValueError(f"safety_share = {share:g} is not allowed; allowed: 0 to below 1. Correct the policy.")
         self.safety_share = share
         self._ledger.append(events.SafetyShareChanged(float(self._clock.now), share))
 
