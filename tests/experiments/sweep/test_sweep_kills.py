@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from experiments.errors import InputError
 from experiments.sweep.query import read, series
 from experiments.sweep.runner import manifest_of, model_identity, sweep
 from experiments.sweep.storage import write_manifest, write_part
+from experiments.sweep.workers import local
 from experiments.sweep.workers.dask import DaskWorkers, do_task
-from experiments.sweep.workers.local import MAX_ATTEMPTS, LocalWorkerPool
+from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 from tests.support.sweep_runs import command_for, kill_at_random, kill_dask_process, quietly, toy, without_scheduler
 from tests.support.sweep_tables import as_bytes
@@ -40,10 +40,8 @@ def environment() -> dict[str, str]:
 
 def test_sweep_whose_workers_and_command_are_killed_has_each_run_once(tmp_path):
     design, folder = toy(tmp_path, 32, replications=2), tmp_path / "rough"
-    for seed, die_at in enumerate((*TIMES_KILLED, len(design) + 1)):
-        command = command_for(kill_at_random, tmp_path / "toy.toml", folder, seed, die_at)
-        ended = subprocess.run(command, env=environment(), check=False, stdin=subprocess.DEVNULL).returncode
-        assert ended == (-signal.SIGKILL if die_at <= len(design) else 0)
+    command = command_for(kill_at_random, tmp_path / "toy.toml", folder, *TIMES_KILLED)
+    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL)
     found, expected = read(folder), serially(design, tmp_path / "serial")
     assert found["run"].to_pylist() == list(range(128))
     assert as_bytes(found) == as_bytes(read(expected))
@@ -158,33 +156,44 @@ def test_worker_pool_that_cannot_start_workers_raises_one_sentence(tmp_path, mon
 BAD_RUNS = """
 import os, signal, sys
 if sys.argv[1:] and sys.orig_argv[1:4] == ["-P", "-m", "experiments.sweep.workers.process"]:
-    import sim.runner
-    real = sim.runner.run
-    def run(scenario, seed):
+    import sim.margins, sim.runner
+    run, margins = sim.runner.run, sim.margins.margins
+    def run_badly(scenario, seed):
         if scenario.researcher.initial == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         if scenario.researcher.initial == 4:
             signal.pause()
         if scenario.researcher.initial == 5:
             raise RuntimeError("an unexpected error")
-        return real(scenario, seed)
-    sim.runner.run = run
+        return run(scenario, seed)
+    def margins_badly(scenarios, doublings):
+        if any(scenario.researcher.initial == 6 for scenario in scenarios):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any(scenario.researcher.initial == 7 for scenario in scenarios):
+            raise RuntimeError("no margins")
+        return margins(scenarios, doublings)
+    sim.runner.run, sim.margins.margins = run_badly, margins_badly
 """
 
 
 def test_sweep_with_runs_that_kill_hang_or_fail_records_them_and_keeps_others(tmp_path, monkeypatch):
+    """Runs end their workers while they run, or later, while the records of several runs are completed."""
     (tmp_path / "sitecustomize.py").write_text(BAD_RUNS)  # every Python that is started from here on loads it
     monkeypatch.syspath_prepend(tmp_path)
-    design = toy(tmp_path, 2)
-    design.levers["researcher__initial"] = (1, 3, 4, 5)  # type: ignore[index]
-    done = sweep(design, tmp_path / "bad", lambda: LocalWorkerPool(design, 2, timeout=5.0), False, quietly, quietly)
+    monkeypatch.setattr(local, "MAX_ATTEMPTS", 2)
+    design = toy(tmp_path, 1)
+    design.levers["researcher__initial"] = (1, 2, 3, 4, 5, 6, 7, 8)  # type: ignore[index]
+    done = sweep(design, tmp_path / "bad", lambda: LocalWorkerPool(design, 2, timeout=3.0), False, quietly, quietly)
     rows = read(tmp_path / "bad").to_pylist()
     found = {row["researcher__initial"]: (row["status"], row["message"]) for row in rows}
     assert done.done == len(rows) == 8
-    assert found[1] == ("ok", "")
-    assert found[3] == ("killed", f"{MAX_ATTEMPTS} workers died of it, the last by signal 9")
-    assert found[4] == ("timeout", "was not over after 5 s")
-    assert found[5] == ("failed", "RuntimeError: an unexpected error")
-    assert all((row["status"], row["message"]) == found[row["researcher__initial"]] for row in rows)
-    undisturbed = do_runs(design, [row["run"] for row in rows if row["researcher__initial"] == 1])
-    assert [each.row for each in undisturbed] == [row for row in rows if row["researcher__initial"] == 1]
+    killed = ("killed", "2 workers died of it, the last by signal 9")
+    assert found == {
+        **dict.fromkeys((1, 2, 8), ("ok", "")),
+        **dict.fromkeys((3, 6), killed),
+        4: ("timeout", "was not over after 3 s"),
+        5: ("failed", "RuntimeError: an unexpected error"),
+        7: ("failed", "RuntimeError: no margins"),
+    }
+    undisturbed = do_runs(design, [row["run"] for row in rows if row["status"] == "ok"])
+    assert [each.row for each in undisturbed] == [row for row in rows if row["status"] == "ok"]
