@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -48,9 +49,25 @@ def test_sweep_whose_workers_and_command_are_killed_has_each_run_once(tmp_path):
     assert as_bytes(series(folder)) == as_bytes(series(expected))
 
 
-@pytest.fixture
-def cluster() -> Iterator[tuple[str, list[int]]]:
-    """Start a Dask scheduler with two nodes of one and two threads; yield its address and their process numbers."""
+class DaskCluster(NamedTuple):
+    """A Dask scheduler with two nodes of one and two threads."""
+
+    address: str
+    scheduler: subprocess.Popen[str]
+    nodes: list[subprocess.Popen[str]]
+
+    @property
+    def is_alive(self) -> bool:
+        return all(each.poll() is None for each in (self.scheduler, *self.nodes))
+
+    def close(self) -> None:
+        for process in (*self.nodes, self.scheduler):
+            process.kill()
+            process.wait()
+            process.stderr.close()  # its own workers may still hold the other end
+
+
+def start_cluster() -> DaskCluster:
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--no-dashboard"]
     scheduler = subprocess.Popen(
@@ -66,11 +83,7 @@ def cluster() -> Iterator[tuple[str, list[int]]]:
     ]
     for node in nodes:
         first_line(node, "Registered to:")
-    yield address, [*(node.pid for node in nodes), scheduler.pid]
-    for process in (*nodes, scheduler):
-        process.kill()
-        process.wait()
-        process.stderr.close()  # its own workers may still hold the other end
+    return DaskCluster(address, scheduler, nodes)
 
 
 def first_line(process, words: str) -> str:
@@ -78,12 +91,21 @@ def first_line(process, words: str) -> str:
     return next(line for line in process.stderr if words in line)
 
 
-def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, cluster):
-    address, nodes = cluster
-    design, folder = toy(tmp_path, 96), tmp_path / "nodes"
-    command = command_for(kill_dask_process, tmp_path / "toy.toml", folder, address, nodes[0])
-    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
+@pytest.fixture(scope="module")
+def clusters() -> Iterator[list[DaskCluster]]:
+    """Yield the clusters that were started; the last may still be in use."""
+    found: list[DaskCluster] = []
+    yield found
+    for each in found:
+        each.close()
+
+
+@pytest.fixture
+def cluster(clusters: list[DaskCluster]) -> DaskCluster:
+    """Return the cluster of the test before, or a new one if a process of it is dead."""
+    if not clusters or not clusters[-1].is_alive:
+        clusters.append(start_cluster())
+    return clusters[-1]
 
 
 def workers_of(process: int) -> list[psutil.Process]:
@@ -97,9 +119,9 @@ def workers_of(process: int) -> list[psutil.Process]:
 
 
 def test_dask_workers_end_after_a_sweep(tmp_path, cluster):
-    address, (one, two, _) = cluster
+    one, two = (node.pid for node in cluster.nodes)
     design = toy(tmp_path, 24)
-    with DaskWorkers(design, address) as nodes:
+    with DaskWorkers(design, cluster.address) as nodes:
         found = [each for each in nodes.run(range(len(design))) if each is not None]
         assert workers_of(one) or workers_of(two)
     assert len(found) == 48
@@ -107,9 +129,9 @@ def test_dask_workers_end_after_a_sweep(tmp_path, cluster):
 
 
 def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_path, cluster):
-    address, (*_, scheduler) = cluster
-    design, folder = toy(tmp_path, 240), tmp_path / "nodes"
-    command = command_for(without_scheduler, tmp_path / "toy.toml", folder, address, scheduler, 50)
+    design, folder = toy(tmp_path, 120), tmp_path / "nodes"
+    scheduler = cluster.scheduler.pid
+    command = command_for(without_scheduler, tmp_path / "toy.toml", folder, cluster.address, scheduler, 30)
     ended = subprocess.run(
         command, env=environment(), check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
@@ -117,8 +139,15 @@ def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_p
     assert ended.returncode == 2
     assert "the connection to the scheduler is lost. Finished runs are kept; run the same command again" in said
     assert "Traceback" not in said and "workers" not in said
-    assert 50 <= len(read(folder)) < 480
-    assert sweep(design, folder, lambda: LocalWorkerPool(design, 1), False, quietly, quietly).done == 480
+    assert 30 <= len(read(folder)) < 240
+    assert sweep(design, folder, lambda: LocalWorkerPool(design, 1), False, quietly, quietly).done == 240
+
+
+def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, cluster):
+    design, folder = toy(tmp_path, 96), tmp_path / "nodes"
+    command = command_for(kill_dask_process, tmp_path / "toy.toml", folder, cluster.address, cluster.nodes[0].pid)
+    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
 
 
 def test_do_task_with_another_model_raises_error():
