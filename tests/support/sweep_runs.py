@@ -77,9 +77,9 @@ def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly
 
 
 class KillingCallback:
-    """Progress callback that kills workers at random, and the whole command after ``die_at`` runs."""
+    """Progress callback that kills workers, the first before it is ready, and the command after ``die_at`` runs."""
 
-    def __init__(self, seed: int, die_at: int, most_kills: int = 2) -> None:
+    def __init__(self, seed: int, die_at: int, most_kills: int) -> None:
         self._chance, self._die_at, self._kills_left = random.Random(seed), die_at, most_kills
 
     def start(self, design: Design) -> LocalWorkerPool:
@@ -114,7 +114,7 @@ def kill_at_random(design_file: str, folder: str, *die_at: str) -> None:
 
 
 def _run_and_kill(design_file: str, folder: str, seed: int, die_at: int) -> None:
-    design, rough = load_design(design_file), KillingCallback(seed, die_at)
+    design, rough = load_design(design_file), KillingCallback(seed, die_at, 3 if seed == 0 else 2)
     sweep(design, Path(folder), lambda: rough.start(design), False, rough, quietly)
 
 

@@ -56,9 +56,9 @@ class DaskCluster(NamedTuple):
     scheduler: subprocess.Popen[str]
     nodes: list[subprocess.Popen[str]]
 
-    @property
-    def is_alive(self) -> bool:
-        return all(each.poll() is None for each in (self.scheduler, *self.nodes))
+    def live_nodes(self) -> int:
+        """Return the number of nodes that can still be used; 0 without a scheduler."""
+        return sum(each.poll() is None for each in self.nodes) if self.scheduler.poll() is None else 0
 
     def close(self) -> None:
         for process in (*self.nodes, self.scheduler):
@@ -100,10 +100,9 @@ def clusters() -> Iterator[list[DaskCluster]]:
         each.close()
 
 
-@pytest.fixture
-def cluster(clusters: list[DaskCluster]) -> DaskCluster:
-    """Return the cluster of the test before, or a new one if a process of it is dead."""
-    if not clusters or not clusters[-1].is_alive:
+def cluster_of(clusters: list[DaskCluster], nodes: int) -> DaskCluster:
+    """Return the cluster of the test before, or a new one if too few nodes of it are left."""
+    if not clusters or clusters[-1].live_nodes() < nodes:
         clusters.append(start_cluster())
     return clusters[-1]
 
@@ -118,7 +117,8 @@ def workers_of(process: int) -> list[psutil.Process]:
     return found
 
 
-def test_dask_workers_end_after_a_sweep(tmp_path, cluster):
+def test_dask_workers_end_after_a_sweep(tmp_path, clusters):
+    cluster = cluster_of(clusters, 2)
     one, two = (node.pid for node in cluster.nodes)
     design = toy(tmp_path, 24)
     with DaskWorkers(design, cluster.address) as nodes:
@@ -128,7 +128,16 @@ def test_dask_workers_end_after_a_sweep(tmp_path, cluster):
     assert not workers_of(one) and not workers_of(two)
 
 
-def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_path, cluster):
+def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, clusters):
+    cluster = cluster_of(clusters, 2)
+    design, folder = toy(tmp_path, 96), tmp_path / "nodes"
+    command = command_for(kill_dask_process, tmp_path / "toy.toml", folder, cluster.address, cluster.nodes[0].pid)
+    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
+
+
+def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_path, clusters):
+    cluster = cluster_of(clusters, 1)
     design, folder = toy(tmp_path, 120), tmp_path / "nodes"
     scheduler = cluster.scheduler.pid
     command = command_for(without_scheduler, tmp_path / "toy.toml", folder, cluster.address, scheduler, 30)
@@ -141,13 +150,6 @@ def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_p
     assert "Traceback" not in said and "workers" not in said
     assert 30 <= len(read(folder)) < 240
     assert sweep(design, folder, lambda: LocalWorkerPool(design, 1), False, quietly, quietly).done == 240
-
-
-def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, cluster):
-    design, folder = toy(tmp_path, 96), tmp_path / "nodes"
-    command = command_for(kill_dask_process, tmp_path / "toy.toml", folder, cluster.address, cluster.nodes[0].pid)
-    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
 
 
 def test_do_task_with_another_model_raises_error():
