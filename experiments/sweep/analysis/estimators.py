@@ -87,7 +87,7 @@ def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
     """
     days, events = np.unique(times[reached], return_counts=True)
     if reached.all():
-        return days, np.cumsum(events) / len(times)
+        return days, np.asarray(np.cumsum(events) / len(times), dtype=float)
     left = len(times) - np.searchsorted(np.sort(times), days)  # runs observed on this day or later
     return days, 1 - np.cumprod((left - events) / left)
 
