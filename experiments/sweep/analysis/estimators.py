@@ -89,7 +89,7 @@ def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
     if reached.all():
         return days, np.asarray(np.cumsum(events) / len(times), dtype=float)
     left = len(times) - np.searchsorted(np.sort(times), days)  # runs observed on this day or later
-    return days, 1 - np.cumprod((left - events) / left)
+    return days, np.asarray(1 - np.cumprod((left - events) / left), dtype=float)
 
 
 def time_quantile(times: Floats, reached: Flags, share: float) -> float:
