@@ -23,6 +23,7 @@ from experiments.race.seed_runs import (
 )
 from experiments.sweep.records import (
     OUTCOMES,
+    add_margins,
     finite_or_none,
     parameter_fields,
     planned_row,
@@ -30,6 +31,7 @@ from experiments.sweep.records import (
     series_schema,
     world_run,
 )
+from sim.margins import cached_margins
 from sim.race import RaceResult, concentration, gpus_over_time
 from sim.scenario.labs import split_name
 from sim.scenario.model import ScenarioError, parameters
@@ -94,6 +96,9 @@ def race_run(
     """Return the row of a run of several labs, the downsampled series of the labs, and their rows."""
     outcome = race_outcome(result, (level,))
     found = {lab: world_run(planned, each.scenario, each) for lab, each in result.labs.items()}
+    of_labs = result.labs.values()
+    limits = cached_margins([each.scenario for each in of_labs], [len(each.doublings) for each in of_labs])
+    complete = {lab: add_margins(found[lab][0], limit) for lab, limit in zip(found, limits, strict=True)}
     software, gpus = software_shares(outcome), sum_to_one(outcome.gpus)
     row = planned_row(planned, values_of_labs(scenario), "world", "ok", "") | {
         "ending": result.ending,
@@ -117,7 +122,7 @@ def race_run(
         {name: own.get(f"{lab}.{name}", of_lab[name]) for name in ("run", *parameters(), *OUTCOMES)}
         | {"lab": lab, "software_share": software[lab], "gpu_share": gpus[lab]}
         | _results_of_lab(lab, outcome, result)
-        for lab, (of_lab, _) in found.items()
+        for lab, of_lab in complete.items()
     ]
     return row, series, rows
 

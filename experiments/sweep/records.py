@@ -112,7 +112,7 @@ def planned_row(
 def world_run(
     planned: PlannedRun, scenario: Scenario, result: RunResult
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the row and the downsampled series of a run of the World."""
+    """Return the row and the downsampled series of a run of the World; :func:`add_margins` completes the row."""
     marks = [doubling.day for doubling in result.doublings]
     waited = result.cluster["experiment"]
     row = planned_row(planned, scenario.flat(), "world", "ok", "") | {
@@ -126,14 +126,13 @@ def world_run(
         "mean_wait_days": waited.mean_wait_days,
         "doubling_days": marks,
     }
-    row |= _margin_columns(result.margins)
     row |= _dynamics_columns(result.pace, result.long_run) | _gain_columns(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in Use}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
     road = result.road  # None if AIs do all research from day 0 on
     row |= {"asara_day": 0.0 if road is None else road.asara_day}
     row |= {"share_automated": 1.0 if road is None else road.share_automated}
-    return _explain_empty(_replace_non_finite(row)), _downsample(result.series)
+    return row, _downsample(result.series)
 
 
 def fluid_run(
@@ -146,7 +145,6 @@ def fluid_run(
         "ending": table.ending[at],
         "doubling_days": marks,
     }
-    row |= _margin_columns(binding)
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
     row |= _dynamics_columns(table.pace[at], table.long_run[at]) | _gain_columns(marks)
@@ -156,14 +154,14 @@ def fluid_run(
     series: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
     series |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
     series["researchers"] = table.doubling_researchers[at, :count].tolist()
-    return _explain_empty(_replace_non_finite(row)), _downsample(series)
+    return add_margins(row, binding), _downsample(series)
 
 
-def _margin_columns(found: Margins) -> dict[str, Any]:
-    """Return the columns on what limits progress at the margin."""
-    row: dict[str, Any] = {f"elasticity_{name}": found.elasticities.get(name) for name in INPUTS}
-    days = {"day_by_equations": found.day, "day_without_training": found.day_without_training}
-    return row | days | {"limited_by": found.limited_by}
+def add_margins(row: Mapping[str, Any], found: Margins) -> dict[str, Any]:
+    """Return a complete row: with what limits progress at the margin, and with the reasons for empty outcomes."""
+    complete = {**row} | {f"elasticity_{name}": found.elasticities.get(name) for name in INPUTS}
+    complete |= {"day_by_equations": found.day, "day_without_training": found.day_without_training}
+    return _explain_empty(_replace_non_finite(complete | {"limited_by": found.limited_by}))
 
 
 def _dynamics_columns(pace: Pace, long_run: LongRun) -> dict[str, Any]:

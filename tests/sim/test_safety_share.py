@@ -121,7 +121,7 @@ def test_default_share_leaves_digests_as_they_were() -> None:
 
 
 def test_share_of_all_research_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="safety_share = 1 is not a share; allowed: 0 up to 1, 1 excluded"):
+    with pytest.raises(ScenarioError, match="safety_share = 1 is not allowed; allowed: 0 to below 1"):
         World(Scenario().replace(**POOLED), make=LabFactory(policy=AllSafety))
 
 
