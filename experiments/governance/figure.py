@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Final
@@ -99,11 +100,11 @@ def _draw_orders(axes: Axes, found: GovernanceStudy, colours: dict[str, str]) ->
     for at, (name, colour) in enumerate(colours.items()):
         outcomes = found.outcomes[name]
         share = np.mean([_restricted_on(days, each.restricted) for each in outcomes], axis=0)
-        for start, end, depth in zip(days[:-1], days[1:], share[:-1], strict=True):
-            if depth > 0:
-                axes.barh(
-                    at, end - start, left=start, height=0.62, color=colour, alpha=float(depth) * 0.85, linewidth=0
-                )
+        changes = [0, *(np.flatnonzero(np.diff(share)) + 1), len(days) - 1]
+        for start, end in itertools.pairwise(changes):
+            if share[start] > 0:
+                style: Any = {"color": colour, "alpha": 0.85 * float(share[start]), "linewidth": 0}
+                axes.barh(at, days[end] - days[start], left=days[start], height=0.62, **style)
         first = [each.warnings[0][0] for each in outcomes if each.warnings]
         axes.plot(first, [at] * len(first), "|", color=SOFT, markersize=9)
     axes.set_ylim(len(colours) - 0.4, -0.6)
@@ -139,7 +140,7 @@ def _draw_cost(axes: Axes, found: GovernanceStudy, colours: dict[str, str]) -> N
     for place, each in enumerate(found.policies[1:]):
         _draw_interval(axes, place, each.software, colours[each.name], "o")
     _finish_dots(axes, [each.name for each in found.policies[1:]], colours)
-    axes.set_xlabel("doublings, when the run without one ends")
+    axes.set_xlabel("doublings, when the run with none ends")
     axes.set_title("Change of software", **_TITLE)
 
 

@@ -151,7 +151,7 @@ def _warned(row: LevelEffect) -> str:
 def interval_text(value: MeanInterval, digits: int) -> str:
     """Return a mean with its interval: 12 (10 to 14)."""
     mean, low, high = (f"{round(each, digits) + 0.0:,.{digits}f}" for each in value)
-    return mean if math.isnan(value.low) or value.low == value.high else f"{mean} ({low} to {high})"
+    return mean if math.isnan(value.low) or low == high else f"{mean} ({low} to {high})"
 
 
 def share_text(share: Share) -> str:
