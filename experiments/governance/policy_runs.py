@@ -17,6 +17,7 @@ from experiments.sweep.workers.outcomes import Watch, outcome_record
 from sim.engines import Engine
 from sim.events import RestrictionsChanged
 from sim.governance.record import GovernanceRecord
+from sim.governance.restrictions import Restrictions
 from sim.lab_factory import LabFactory
 from sim.race import day_of_level, run_race
 from sim.runner import RunResult, run
@@ -142,9 +143,11 @@ def restricted_spans(result: RunResult) -> list[tuple[float, float]]:
     for event in result.events:
         if not isinstance(event, RestrictionsChanged):
             continue
-        if event.rules and math.isnan(start):
+        # The event has the fields of the restrictions between its day and its lab; the names of rules restrict nothing.
+        is_restricted = Restrictions(*event[1:-1])._replace(rules="") != Restrictions()
+        if is_restricted and math.isnan(start):
             start = event.day
-        elif not event.rules and not math.isnan(start):
+        elif not is_restricted and not math.isnan(start):
             spans.append((start, event.day))
             start = math.nan
     return spans if math.isnan(start) else [*spans, (start, result.day)]
