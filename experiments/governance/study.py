@@ -40,8 +40,10 @@ PythonPolicies = Mapping[str, type[GovernancePolicy]]
 class Share(NamedTuple):
     """A share of seeds with Wilson's 95% interval."""
 
-    count: int
+    seeds: int
+    """Number of seeds in which it happened."""
     of: int
+    """Number of seeds."""
     share: float
     low: float
     high: float
