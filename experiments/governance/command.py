@@ -19,7 +19,7 @@ def policies(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A shipped governance policy or a TOML file. May be repeated. If left out: all that ship. The run "
+            help="A shipped governance policy or a TOML file. May be repeated. If left out: every shipped policy. The run "
             "without a regulator is always included.",
         ),
     ] = None,
@@ -60,8 +60,8 @@ def policies(
 ) -> None:
     """Compare governance policies: days gained, warnings, and cost in progress.
 
-    All policies run with the same seeds. The command prints, for each policy, the delay of each level, the share of
-    seeds with a warning before it, and the loss of software, each with a 95% interval.
+    All policies run with the same seeds. The command prints the delay of each level, the share of seeds with a warning
+    before it, and the loss of software. Each has a 95% interval.
     """
     from experiments.governance.actions import run_policies
 

@@ -69,8 +69,9 @@ class LevelEffect(NamedTuple):
     """Number of these pairs in which the run with the policy does not reach it; if above 0, the mean is a lower
     bound."""
     warned: Share | None
-    """Share of the seeds that reach the level in which a warning came before it; None without such seeds, or if the
-    policy has no rule that warns."""
+    """Share of seeds with a warning before the level, of those that reach it.
+
+    None without such seeds, or if the policy has no rule that warns."""
     lead_days: float
     """Median time from the first warning to the level, over the seeds that were warned [days]; ``nan`` if none was."""
 
