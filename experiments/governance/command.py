@@ -19,8 +19,8 @@ def policies(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A shipped governance policy or a TOML file. May be repeated. If left out: every shipped policy. The run "
-            "without a regulator is always included.",
+            help="A shipped governance policy or a TOML file. May be repeated. If left out: every shipped policy. The "
+            "run without a regulator is always included.",
         ),
     ] = None,
     settings: Settings = None,
