@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.errors import InputError
 from experiments.monte_carlo.runner import quantiles
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.race.levels import check_level, is_shared, levels_of
