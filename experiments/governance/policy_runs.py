@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from agents.governance_policy import GovernancePolicy
 from experiments.design.planned_run import PlannedRun
+from experiments.sweep.outcome_plan import Watch, outcome_record
 from experiments.sweep.records import RunRecord
-from experiments.sweep.workers.outcomes import Watch, outcome_record
 from sim.engines import Engine
 from sim.events import RestrictionsChanged
 from sim.governance.record import GovernanceRecord

@@ -17,7 +17,8 @@ from experiments.errors import InputError
 from experiments.governance.policy_runs import Floats, GovernancePlan, GovernedCase, GovernedOutcome, PaceLimit
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
-from experiments.sweep.workers.outcomes import OutcomePlan, execute_plan
+from experiments.sweep.outcome_plan import OutcomePlan
+from experiments.sweep.workers.outcomes import execute_plan
 from sim.governance.params import NO_POLICY
 from sim.governance.policy_files import PolicyError, PolicyFile, read_policy, shipped_policies
 from sim.governance.triggers import AlwaysTrigger

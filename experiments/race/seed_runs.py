@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from experiments.design.planned_run import PlannedRun
+from experiments.sweep.outcome_plan import Watch, outcome_record
 from experiments.sweep.records import RunRecord
-from experiments.sweep.workers.outcomes import Watch, outcome_record
 from sim.engines import Engine
 from sim.events import LabEnded
 from sim.race import RaceResult, day_of_level, gpus_over_time, run_race, safety_share_on, software_on

@@ -31,7 +31,8 @@ from experiments.race.seed_runs import (
     sum_to_one,
 )
 from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
-from experiments.sweep.workers.outcomes import OutcomePlan, execute_plan
+from experiments.sweep.outcome_plan import OutcomePlan
+from experiments.sweep.workers.outcomes import execute_plan
 from sim.race import concentration, require_labs
 from sim.racing.safety_game import safety_of_share
 from sim.scenario.model import Scenario, ScenarioError
