@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from agents.governance_policy import GovernancePolicy, Order, OrderKind, Review
+from agents.governance_policy import GovernancePolicy, Order, OrderKind, Reading, Review, View
 from experiments.errors import InputError
 from experiments.governance import policy_runs
 from experiments.governance.page import policies_page
@@ -22,7 +22,10 @@ from experiments.governance.study import (
 from experiments.governance.table import censored_sentence, interval_text, tables
 from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
 from experiments.sweep.workers.process import do_runs
+from sim.governance.actions import BrakeAction
 from sim.governance.policy_files import read_policy, shipped_policies
+from sim.governance.rule_policy import Rule, RulePolicy
+from sim.governance.triggers import AlwaysTrigger
 from sim.race import day_of_level
 from sim.runner import run
 from sim.scenario.model import Scenario
@@ -158,6 +161,16 @@ def test_shipped_policy_acts_or_warns_in_the_default_scenario(name):
     assert result.governance.alarms
     orders_nothing = all(rule.action.order == "warn" for rule in read_policy(name).rules)
     assert orders_nothing == (restricted_spans(result) == [])
+
+
+def test_brake_measures_the_pace_over_its_time_and_not_since_the_last_reading():
+    action = BrakeAction(order="brake", target_doubling_days=60.0, reaction_per_day=0.02, pace_days=90.0)
+    policy = RulePolicy([Rule("brake", AlwaysTrigger(), action)])
+    # Steps of 3 doublings each 90 days: a mean pace of one in 30 days, twice the target, in readings of 30 days.
+    readings = [Reading(30.0 * n, 30.0 * n, 3.0 * (n // 3), 1.0, 1.0, {}) for n in range(12)]
+    orders = [policy.review(View(each.day, {"": readings[: n + 1]})).orders for n, each in enumerate(readings)]
+    assert orders[2] == (), "the readings cover less than 90 days"
+    assert orders[-1][0].amount > orders[-3][0].amount > 1
 
 
 def test_plan_in_a_worker_gives_the_same_outcome(found):
