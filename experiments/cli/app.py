@@ -18,6 +18,7 @@ from experiments.cli.streams import quiet_libraries, safe_streams
 from experiments.cli.typed_numbers import read_typed_numbers
 from experiments.errors import InputError, require_own_agents
 from experiments.estimation.command import fit
+from experiments.governance.command import policies
 from experiments.kernels.command import app as kernels
 from experiments.milestones.command import milestones
 from experiments.monte_carlo.command import mc
@@ -66,6 +67,7 @@ _COMMANDS: Final = (
     bottleneck,
     milestones,
     race,
+    policies,
     reproduce,
 )
 for _command in _COMMANDS:

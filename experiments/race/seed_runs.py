@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from experiments.design.planned_run import PlannedRun
+from experiments.sweep.outcome_plan import Watch, outcome_record
 from experiments.sweep.records import RunRecord
 from sim.engines import Engine
 from sim.events import LabEnded
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 
 MAX_FRAMES: Final = 256
 """Largest number of days that are kept of a run."""
-OUTCOME: Final = "outcome"
-"""Column of a record that contains the outcome of a seed."""
 MAJORITY: Final = 0.5
 """Share of the software of all labs above which a lab has taken all."""
 TIE_DAYS: Final = 1e-9
 """Time within which two labs reach a level together [days]."""
-Watch = Callable[["World"], bool]
 Curve = tuple[float, ...]
 
 
@@ -232,9 +229,7 @@ class RacePlan:
 
     def record(self, planned: PlannedRun) -> RunRecord:
         """Execute a run in a worker and return its record."""
-        started = time.perf_counter()
-        row = {"run": planned.run, "status": "ok", "message": "", OUTCOME: self.outcome(planned)}
-        return RunRecord(row, {}, time.perf_counter() - started)
+        return outcome_record(self, planned)
 
     def describe(self, run: int) -> str:
         """Describe a run in a message."""

@@ -8,20 +8,17 @@ software. By software: the lab that then has more than half of the software of a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.errors import InputError
 from experiments.monte_carlo.runner import quantiles
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.race.levels import check_level, is_shared, levels_of
 from experiments.race.one_lab import gpus_by_lab, merge_labs
 from experiments.race.seed_runs import (
-    OUTCOME,
     Curve,
     OneLabOutcome,
     RaceOutcome,
@@ -34,7 +31,8 @@ from experiments.race.seed_runs import (
     sum_to_one,
 )
 from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
-from experiments.sweep.workers.local import LocalWorkerPool
+from experiments.sweep.outcome_plan import OutcomePlan
+from experiments.sweep.workers.outcomes import execute_plan
 from sim.race import concentration, require_labs
 from sim.racing.safety_game import safety_of_share
 from sim.scenario.model import Scenario, ScenarioError
@@ -179,7 +177,8 @@ def study(
     outcomes: list[RaceOutcome] = []
     alone: list[OneLabOutcome] = []
     on_progress(count_progress(0, len(plan), "runs"))
-    with _execute(plan, workers, should_stop) as found:
+    runs: OutcomePlan[RaceOutcome | OneLabOutcome] = plan
+    with execute_plan(runs, workers, should_stop) as found:
         for each in found:
             if isinstance(each, RaceOutcome):
                 outcomes.append(each)
@@ -204,42 +203,6 @@ def _one_lab(scenario: Scenario) -> tuple[Scenario | None, str]:
     except ScenarioError as error:
         return None, str(error)
     return merged, ""
-
-
-Outcomes = Iterator[RaceOutcome | OneLabOutcome]
-
-
-@contextmanager
-def _execute(plan: RacePlan, workers: int, should_stop: Callable[[World | None], bool] | None) -> Iterator[Outcomes]:
-    """Execute the runs of a plan in this process or in workers; all workers end with this context."""
-    if min(workers, len(plan)) == 1:
-        yield _run_here(plan, should_stop)
-        return
-    with LocalWorkerPool(plan, min(workers, len(plan))) as pool:
-        yield _run_in_workers(plan, pool, should_stop)
-
-
-def _run_here(plan: RacePlan, should_stop: Callable[[World | None], bool] | None) -> Outcomes:
-    for number in range(len(plan)):
-        found = plan.outcome(plan.planned(number), should_stop)
-        if found is None:
-            return
-        yield found
-
-
-def _run_in_workers(
-    plan: RacePlan, pool: LocalWorkerPool, should_stop: Callable[[World | None], bool] | None
-) -> Outcomes:
-    for finished in pool.run(range(len(plan))):
-        if finished is not None:
-            row = finished.row
-            if row["status"] == "invalid":
-                raise ScenarioError(row["message"])
-            if row["status"] != "ok":
-                raise InputError(f"{plan.describe(row['run'])}: the run is {row['status']}: {row['message']}.")
-            yield row[OUTCOME]
-        if should_stop is not None and should_stop(None):
-            return
 
 
 # --- Summary of the completed seeds ----------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def format_factor(doublings: float) -> str:
     power = doublings * math.log10(2)
     if power >= math.log10(_MAX_COUNT_DIGITS):
         return f"×{_format_power(power)}"
-    return f"×{2**doublings:,.3g}" if doublings < 10 else f"×{2**doublings:,.0f}"
+    return f"×{2**doublings:,.3g}" if 2**doublings < _THOUSAND - 0.5 else f"×{2**doublings:,.0f}"
 
 
 def pluralize(number: float, one: str, more: str = "") -> str:

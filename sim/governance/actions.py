@@ -115,6 +115,9 @@ class BrakeAction(
     """Half width of the band of a relay."""
     reaction_delay_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
     """Time from a reading to its effect on the barrier, beyond the delays of the regulator."""
+    pace_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
+    """Time over which the pace is measured. 0: since the reading before. Deployed software grows in steps, so that it
+    needs a time over several of them."""
 
     def brake(self) -> PaceBrake:
         """Return a new controller of the barrier."""

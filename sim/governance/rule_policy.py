@@ -9,7 +9,7 @@ from typing import NamedTuple
 from agents.governance_policy import Alarm, GovernancePolicy, Order, OrderKind, Reading, Review, View
 from sim.governance.actions import ActionParams, BrakeAction
 from sim.governance.pace_brakes import PaceBrake
-from sim.governance.triggers import PaceTrigger, TriggerParams
+from sim.governance.triggers import PaceTrigger, TriggerParams, pace
 
 
 class Rule(NamedTuple):
@@ -91,11 +91,17 @@ class RulePolicy(GovernancePolicy):
         if order is None or not isinstance(rule.action, BrakeAction):
             return order
         brake = self._brakes.setdefault((rule.name, lab), rule.action.brake())
-        before, latest = readings[-2:]
-        days = latest.day - before.day
-        if days <= 0:
-            return order
-        return order._replace(amount=brake.update(latest.day, (latest.doublings - before.doublings) / days))
+        latest, rate = readings[-1], _pace_for(rule.action, readings)
+        return order if math.isnan(rate) else order._replace(amount=brake.update(latest.day, rate))
+
+
+def _pace_for(action: BrakeAction, readings: Sequence[Reading]) -> float:
+    """Return the pace to which a brake reacts [doublings per day]; ``nan`` if readings do not cover its time."""
+    if action.pace_days > 0:
+        return pace(readings, action.pace_days)
+    before, latest = readings[-2:]
+    days = latest.day - before.day
+    return (latest.doublings - before.doublings) / days if days > 0 else math.nan
 
 
 def _with_times(rule: Rule, times: float) -> Rule:

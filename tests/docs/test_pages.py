@@ -37,6 +37,7 @@ CHEAP = (
     r"asara fit --published",
     r"asara run toy-\S+( --(set|seed|out) [\w.=/-]+)*( --json)?",
     r"asara run \S+ --engine fluid",
+    r"asara policies toy-\S+( --policy \S+){2} --seeds 2",
 )
 """Commands that take a second or two, and are therefore run."""
 

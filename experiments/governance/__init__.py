@@ -1,0 +1,1 @@
+"""Compare governance policies over seeds: `asara policies`."""
