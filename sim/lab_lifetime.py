@@ -37,6 +37,10 @@ def check_lifetimes(labs: Mapping[str, Scenario]) -> None:
 
 def _why_impossible(name: str, scenario: Scenario, labs: Mapping[str, Scenario]) -> str:
     """Return a sentence on why a lab cannot begin or merge so; empty if it can."""
+    return _why_no_entry(scenario) or _why_no_exit(name, scenario, labs)
+
+
+def _why_no_entry(scenario: Scenario) -> str:
     software, most = scenario.entry.software_doublings, scenario.run.max_doublings
     if software > 0 and isinstance(scenario.growth, FrozenLaw):
         return "entry__software_doublings is not read under growth__law = 'frozen'; set growth__ai_doublings instead"
@@ -45,6 +49,15 @@ def _why_impossible(name: str, scenario: Scenario, labs: Mapping[str, Scenario])
             f"entry__software_doublings = {software:g} leaves nothing to discover; allowed: below run__max_doublings = "
             f"{most} and the limit of the growth law. Lower it"
         )
+    if scenario.entry.gpu_share > 0:
+        return (
+            f"entry__gpu_share = {scenario.entry.gpu_share:g} divides the GPUs of several labs; allowed with fewer "
+            "than two: 0. Set cluster__gpus instead"
+        )
+    return ""
+
+
+def _why_no_exit(name: str, scenario: Scenario, labs: Mapping[str, Scenario]) -> str:
     params = scenario.exit
     if not isinstance(params, MergesParams):
         return ""

@@ -197,7 +197,8 @@ def _parse_base(
     base = _call_at("[set]", lambda: scenario.replace(**settings))
     shown, default = base.flat() | dict(base.overrides), Scenario.load(DEFAULT).flat()
     if not own:
-        return base, name, {key: shown[key] for key in sorted(settings)}
+        plain = settings if len(base.labs) > 1 else {split_name(key)[1] for key in settings}
+        return base, name, {key: shown[key] for key in sorted(plain)}
     for key, value in scenario.flat().items():
         if value != default[key] and (unread := base.unread(key)):
             raise InputError(f"[set] leaves something of the base unread: {unread}")

@@ -137,8 +137,12 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
             raise ScenarioError(str(error)) from None
         own = {name: value for name, value in changes.items() if split_name(name)[0]}
         result = self._replace_for_labs(changes, own) if own or self.overrides else self._replace_values(changes)
+<<<<<<< HEAD
         result._check_gpu_shares()
         result.governance()
+=======
+        result._gpus_by_share()
+>>>>>>> labs
         return result
 
     def _replace_values(self, changes: Mapping[str, Any]) -> Self:
@@ -235,23 +239,18 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
         return alone._replace_values(own)
 
     def _gpus_by_share(self) -> dict[str, int]:
-        """Return the GPUs of each lab that has a share of `cluster__gpus`; empty if no lab states one."""
+        """Return the GPUs of each lab that has a share of `cluster__gpus`; empty if no lab of several states one.
+
+        Raises ScenarioError for shares that cannot go together.
+        """
+        if len(self.labs) < 2:
+            return {}
         own = dict(self.overrides)
         stated = {
             lab: GpuShare(own.get(f"{lab}.entry__gpu_share", self.entry.gpu_share), f"{lab}.cluster__gpus" in own)
             for lab in self.labs
         }
         return gpus_by_share(stated, self.cluster.gpus, self.cluster.gpus_per_node)
-
-    def _check_gpu_shares(self) -> None:
-        """Refuse shares of GPUs that cannot go together. Raises ScenarioError."""
-        if len(self.labs) < 2 and self.entry.gpu_share > 0:
-            raise ScenarioError(
-                f"entry__gpu_share = {self.entry.gpu_share:g} divides the GPUs of several labs; allowed with fewer "
-                "than two: 0. Set cluster__gpus instead"
-            )
-        if len(self.labs) > 1:
-            self._gpus_by_share()
 
     def unread(self, name: str) -> str:
         """Return a sentence on why a parameter, by flat name, has no effect; empty if the scenario reads it."""

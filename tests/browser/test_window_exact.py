@@ -102,6 +102,7 @@ def test_page_of_two_labs_picks_a_lab_and_branches_it_alone(reader: Open) -> Non
     assert page.digest() == headless(2, scenario="two-labs").digest()
     page.page.click('[data-do="settings"]')
     page.page.select_option('[data-do="target"]', "follower")
+    page.page.wait_for_selector('[data-do="target"][data-target="follower"]')  # the fields now show its values
     page.type("researcher__papers_per_month", "2")
     page.press("branch")
     page.page.wait_for_selector('[data-future="1"][aria-pressed="true"]')

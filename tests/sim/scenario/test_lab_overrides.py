@@ -4,6 +4,7 @@ import pytest
 
 from sim.runner import run
 from sim.scenario.model import Scenario, ScenarioError
+from sim.world import World
 
 FILE = """
 [cluster]
@@ -159,10 +160,14 @@ def test_lab_with_a_share_equals_one_with_its_gpus():
         ({"a.entry__gpu_share": 1.0, "b.entry__day": 0.0}, "leaves no GPUs for b; allowed: less than 1 in sum"),
         ({"a.entry__gpu_share": 0.5, "a.cluster__gpus": 64, "b.entry__day": 0.0}, "'a' states both cluster__gpus and"),
         ({"a.entry__gpu_share": 0.001, "b.entry__day": 0.0}, r"a share of 0.001 of cluster__gpus = 1,024 is less than"),
-        ({"entry__gpu_share": 0.5}, "divides the GPUs of several labs; allowed with fewer than two: 0"),
-        ({"a.entry__gpu_share": 0.5}, "divides the GPUs of several labs; allowed with fewer than two: 0"),
     ],
 )
 def test_shares_that_cannot_go_together_are_refused(changes, message):
     with pytest.raises(ScenarioError, match=message):
         Scenario().replace(**changes)
+
+
+@pytest.mark.parametrize("name", ["entry__gpu_share", "a.entry__gpu_share"])
+def test_share_of_the_only_lab_cannot_be_run(name):
+    with pytest.raises(ScenarioError, match="divides the GPUs of several labs; allowed with fewer than two: 0"):
+        World(Scenario().replace(**{name: 0.5}))
