@@ -16,8 +16,10 @@ from sim.governance.triggers import PaceTrigger, PublishedTrigger
 if TYPE_CHECKING:
     from agents.regulator import Regulator
 
-RuleState = Literal["quiet", "alarm", "ordered", "in force"]
-"""State of a rule: no alarm; an alarm without an order; an order that has not taken effect; an order in force."""
+Secrecy = Literal["complies", "works in secret", "found"]
+RuleState = Literal["quiet", "alarm", "ordered", "in force", "not followed"]
+"""State of a rule: no alarm; an alarm without an order; an order that has not taken effect; an order in force; an order
+that the lab does not follow."""
 
 
 class PaceThreshold(NamedTuple):
@@ -60,7 +62,7 @@ class GovernanceView(NamedTuple):
     """Number of alarms of the shown lab so far."""
     share_automated: float | None
     """Share of the tasks of research that AIs can do by the latest reading; None without a reading."""
-    secrecy: Literal["complies", "works in secret", "found"]
+    secrecy: Secrecy
     """Whether the shown lab follows orders, and whether its secret work is found."""
 
 
@@ -87,7 +89,7 @@ def _rule_view(rule: Rule, regulator: Regulator, shown: ShownLab) -> RuleView:
     decided = _order_of(rule, regulator.decided, shown.name)
     state: RuleState = "quiet"
     if in_force is not None:
-        state = "in force"
+        state = "not followed" if _secrecy_of(shown) == "works in secret" else "in force"
     elif decided is not None and decided.until > shown.now:
         state = "ordered"
     elif isinstance(regulator.policy, RulePolicy) and any(
@@ -125,7 +127,7 @@ def pace_thresholds(rule: Rule) -> list[PaceThreshold]:
     return found
 
 
-def _secrecy_of(shown: ShownLab) -> Literal["complies", "works in secret", "found"]:
+def _secrecy_of(shown: ShownLab) -> Secrecy:
     if shown.lab.settings.disclosure.complies:
         return "complies"
     found_on = shown.world.oversight.found_on.get(shown.name, math.inf)

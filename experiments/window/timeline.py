@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -55,19 +55,23 @@ class ReadingSeries(NamedTuple):
     doublings: array[float]
     """Measured software [doublings]."""
 
-    def append(self, reading: Reading) -> None:
-        """Add a reading."""
-        self.known_on.append(reading.known_on)
-        self.day.append(reading.day)
-        self.doublings.append(reading.doublings)
+    @classmethod
+    def of(cls, readings: Iterable[Reading] = ()) -> ReadingSeries:
+        """Return the series of readings."""
+        found = cls(array("d"), array("d"), array("d"))
+        found.extend(readings)
+        return found
+
+    def extend(self, readings: Iterable[Reading]) -> None:
+        """Add readings."""
+        for reading in readings:
+            self.known_on.append(reading.known_on)
+            self.day.append(reading.day)
+            self.doublings.append(reading.doublings)
 
     def copy(self) -> ReadingSeries:
         """Return a copy."""
         return ReadingSeries(*(column[:] for column in self))
-
-
-def _no_readings() -> ReadingSeries:
-    return ReadingSeries(array("d"), array("d"), array("d"))
 
 
 BOOKMARKS_OF_GOALS = {
@@ -116,7 +120,7 @@ class TimelineView:
     software: dict[str, list[float]] = field(default_factory=dict)
     """Discovered software of each of several labs by name, in the rows of ``columns`` [doublings]; empty for one
     lab."""
-    readings: ReadingSeries = field(default_factory=_no_readings)
+    readings: ReadingSeries = field(default_factory=ReadingSeries.of)
     """All readings of the shown lab, those before a branch included; none without a regulator."""
 
 
@@ -153,7 +157,7 @@ class Timeline:
         self._columns = {lab: {name: array("d") for name in COLUMNS} for lab in self.labs}
         self._events_read = len(world.ledger)
         self._alarms_read = 0 if world.regulator is None else len(world.regulator.alarms)
-        self._readings = {lab: _no_readings() for lab in self.labs}
+        self._readings = {lab: ReadingSeries.of() for lab in self.labs}
         self._cost_at_checkpoint, self._checkpoint_bytes = recreation_cost(world), len(self._initial_snapshot)
         self.latest_frame = self.capture_frame(world, lab)
         """Frame that was captured last."""
@@ -247,8 +251,7 @@ class Timeline:
         if world.regulator is None:
             return ()
         for lab, kept in self._readings.items():
-            for reading in world.regulator.readings.get(lab, ())[len(kept.day) :]:
-                kept.append(reading)
+            kept.extend(world.regulator.readings.get(lab, ())[len(kept.day) :])
         new = world.regulator.alarms[self._alarms_read :]
         self._alarms_read += len(new)
         return new

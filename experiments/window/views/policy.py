@@ -35,6 +35,7 @@ STATE_WORDS = {
     "alarm": "alarm raised",
     "ordered": "ordered, not in force yet",
     "in force": "in force",
+    "not followed": "given, not followed",
 }
 SECRECY_NOTES = {
     "complies": "",
@@ -155,7 +156,7 @@ def pace_props(state: ViewState, end: float) -> dict[str, Any] | None:
         "summary": label_sentence(state.frame.lab, f"doublings a year, {over}; log scale"),
         "legend": legend,
         "option": pace_option(state, end),
-        "height": 190,
+        "height": 220,
         "wide": True,
         "empty": ""
         if any(len(timeline.readings.day) for timeline in state.timelines)
@@ -211,8 +212,15 @@ def _threshold_line(state: ViewState, threshold: PaceThreshold, colour: str, end
         points, top = _log_points(readings.known_on, paces), float(np.nanmax(paces, initial=0.0))
         words = f"at {format_number(threshold.times)} times the mean pace before"
     label = f"{threshold.rule}: {'target ' if threshold.is_target else ''}{words}"
-    end_label = _end_label(label, colour, True) | {"align": "right", "offset": [0, -9]}
-    return line_series(label, colour, points, width=1.4, kind="dashed", z=2, endLabel=end_label), top
+    line = line_series(label, colour, points, width=1.4, kind="dashed", z=2)
+    return line | {"markPoint": _label_at_end(label, colour, points)}, top
+
+
+def _label_at_end(label: str, colour: str, points: list[list[float]]) -> Option:
+    """Build a label above the end of a line, to the left of its last point."""
+    text = {"show": True, "formatter": label, "color": f"${colour}", "fontSize": 11.5}
+    spots = [{"coord": point} for point in points[-1:]]
+    return {"symbolSize": 1, "silent": True, "label": text | {"align": "right", "position": [0, -9]}, "data": spots}
 
 
 def _end_label(text: str, colour: str, is_shown: bool) -> Option:

@@ -113,7 +113,13 @@ def _alarm_marks(state: ViewState, rows: dict[str, list[float]]) -> list[dict[st
     shown = alarms[:: max(1, -(-len(alarms) // MAX_BOOKMARKS))]
     return _join_marks(
         [
-            _mark(state, mark, frame_after(mark.day, rows), "alarm", f"Alarm, day {mark.day:,.1f}: {mark.text}")
+            _mark(
+                state,
+                mark,
+                frame_after(mark.day, rows),
+                "alarm",
+                f"Alarm, day {mark.day:,.1f}: {mark.text.removesuffix('.')}",
+            )
             for mark in shown
         ]
     )
@@ -158,7 +164,8 @@ def _join_marks(marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         before = joined.setdefault((mark["frame"], mark["kind"]), mark)
         if before is not mark:
             before["what"] += f". {mark['what']}"
-            before["other"] = before["other"] and mark["other"]
+            if "other" in mark:
+                before["other"] = before["other"] and mark["other"]
     return list(joined.values())
 
 
