@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Secrecy = Literal["complies", "works in secret", "found"]
 RuleState = Literal["quiet", "alarm", "ordered", "in force", "not followed"]
-"""State of a rule: no alarm; an alarm without an order; an order that has not taken effect; an order in force; an order
-that the lab does not follow."""
+"""State of a rule. `alarm`: without an order. `ordered`: the order has not taken effect. `not followed`: the lab does
+not follow the order."""
 
 
 class PaceThreshold(NamedTuple):

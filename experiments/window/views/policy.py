@@ -52,7 +52,7 @@ class LevelDays(NamedTuple):
     second: float | None
 
 
-class Comparison(NamedTuple):
+class PolicyComparison(NamedTuple):
     """Two branches from the same frame with different policies."""
 
     first: TimelineView
@@ -235,16 +235,16 @@ def _log_points(days: Sequence[float], paces: Values | Sequence[float]) -> list[
     return [[round(float(days[at]), 2), round_for_plot(math.log2(yearly[at]))] for at in kept]
 
 
-# --- Comparison of two policies --------------------------------------------------------------------------
+# --- PolicyComparison of two policies --------------------------------------------------------------------------
 
 
-def comparison_of(state: ViewState) -> Comparison | None:
+def comparison_of(state: ViewState) -> PolicyComparison | None:
     """Return the latest two branches from the same frame that set the policy; None if there are none."""
     branches = [timeline for timeline in state.timelines if POLICY_PARAMETER in timeline.changes]
     for place in range(len(branches) - 2, -1, -1):
         first, second = branches[place : place + 2]
         if (first.parent, first.from_frame) == (second.parent, second.from_frame):
-            return Comparison(first, second, _levels(first, second, state.frame.lab))
+            return PolicyComparison(first, second, _levels(first, second, state.frame.lab))
     return None
 
 
@@ -257,7 +257,7 @@ def _levels(first: TimelineView, second: TimelineView, lab: str) -> tuple[LevelD
     return tuple(LevelDays(level, days[0].get(level), days[1].get(level)) for level in reached)
 
 
-def _comparison_props(found: Comparison) -> dict[str, Any]:
+def _comparison_props(found: PolicyComparison) -> dict[str, Any]:
     names = [
         {"letter": branch_name(timeline), "policy": str(timeline.changes[POLICY_PARAMETER])}
         for timeline in (found.first, found.second)
@@ -277,7 +277,7 @@ def _level_row(level: LevelDays) -> list[str]:
     return [f"doubling {level.doubling} ({format_factor(level.doubling)})", *days, later]
 
 
-def describe_comparison(found: Comparison) -> str:
+def describe_comparison(found: PolicyComparison) -> str:
     """Describe the difference in days at the last doubling that both branches have reached."""
     names = [
         f"{timeline.changes[POLICY_PARAMETER]} ({branch_name(timeline)})" for timeline in (found.first, found.second)
