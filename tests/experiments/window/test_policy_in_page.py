@@ -7,7 +7,7 @@ import pytest
 
 from agents.governance_policy import Reading
 from experiments.errors import InputError
-from experiments.window.governance_view import governance_of, pace_thresholds
+from experiments.window.governance_view import PaceThreshold, governance_of, pace_thresholds
 from experiments.window.measured_pace import measured_pace, threshold_pace
 from experiments.window.page import build_props, compare_policies
 from experiments.window.permalink import decode, encode, link_of, restore
@@ -18,6 +18,7 @@ from experiments.window.timeline import ReadingSeries, TimelineView
 from experiments.window.views import policy
 from sim.events import RestrictionsChanged, SoftwareDoubled
 from sim.governance.actions import WarnAction
+from sim.governance.detectors import WindowRule
 from sim.governance.policy_files import shipped_policies
 from sim.governance.rule_policy import Rule
 from sim.governance.triggers import PaceTrigger
@@ -56,6 +57,16 @@ def test_measured_pace_reaches_its_threshold_exactly_when_the_rule_raises_its_al
     series = ReadingSeries.of(readings)
     assert list(measured_pace(series, threshold) >= threshold_pace(series, threshold)) == raised
     assert 2 < sum(raised) < len(raised) - 2
+
+
+def test_measured_pace_within_the_first_window_is_that_of_the_detector():
+    readings = [Reading(day, day, level, 0.0, 0.0, {}) for day, level in ((5.0, 0.1), (12.0, 0.9), (30.0, 1.1))]
+    threshold = PaceThreshold("rule", 2.0, 1 / 40.0, 50.0, is_target=False)
+    rule, expected = WindowRule(1 / 40.0, 2.0, 50.0), []
+    for reading in readings:
+        rule.update(reading.day, reading.doublings)
+        expected.append(rule.statistic / 40.0)
+    assert list(measured_pace(ReadingSeries.of(readings), threshold)) == pytest.approx(expected)
 
 
 def test_player_shows_the_regulator_as_a_headless_run_has_it(player):
