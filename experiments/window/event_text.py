@@ -185,15 +185,20 @@ def _describe_delivery(event: events.GpusDelivered) -> str:
 
 def _describe_restrictions(event: events.RestrictionsChanged) -> str:
     """Describe the orders in force in a sentence."""
-    found = {
-        f"{event.effort_share:.0%} of the AIs can do research": event.effort_share < 1,
-        f"at most {format_count(event.most_copies)} AIs can do research": event.most_copies < math.inf,
-        f"experiments can use {event.experiment_share:.0%} of their GPUs": event.experiment_share < 1,
-        "training is paused": event.is_training_paused,
-        f"training on more than {event.licence_gpus:,.6g} GPUs needs a licence": event.licence_gpus < math.inf,
-        f"new software waits {pluralize(event.release_days, 'day')}": event.release_days > 0,
-    }
-    in_force = ", ".join(text for text, holds in found.items() if holds)
+    found = []
+    if event.effort_share < 1:
+        found.append(f"{event.effort_share:.0%} of the AIs can do research")
+    if event.most_copies < math.inf:
+        found.append(f"at most {format_count(event.most_copies)} AIs can do research")
+    if event.experiment_share < 1:
+        found.append(f"experiments can use {event.experiment_share:.0%} of their GPUs")
+    if event.is_training_paused:
+        found.append("training is paused")
+    if event.licence_gpus < math.inf:
+        found.append(f"training on more than {event.licence_gpus:,.6g} GPUs needs a licence")
+    if event.release_days > 0:
+        found.append(f"new software waits {pluralize(event.release_days, 'day')}")
+    in_force = ", ".join(found)
     return f"Orders in force ({event.rules}): {in_force}." if in_force else "All orders have ended."
 
 

@@ -11,7 +11,14 @@ from typing import Any, Literal, NamedTuple
 from agents.params import UNCALIBRATED
 from experiments.cli.arguments import typed_value
 from experiments.errors import InputError
-from experiments.window.visitor_limits import MAX_VALUES, check_background, check_bounds, check_measurements
+from experiments.window.visitor_limits import (
+    MAX_VALUES,
+    available_policies,
+    check_background,
+    check_bounds,
+    check_measurements,
+    check_policy,
+)
 from hardware.kernels.speedup_curve import (
     find_measurements,
     measured_workloads,
@@ -48,6 +55,8 @@ _BLOCK_TITLES = {
     "entry": "Entry of a lab",
     "exit": "Exit of a lab",
     "policy": "Policy of the lab",
+    "regulator": "Regulator",
+    "disclosure": "What the lab reports",
     "run": "The run",
 }
 LAB_PARAMETER = "exit__into"
@@ -140,6 +149,8 @@ def parse_value(name: str, text: str) -> Any:
             check_measurements(text)
         if flat_name == "cluster__background":
             check_background(text)
+        if flat_name == "regulator__policy":
+            check_policy(text)
         return text
     return typed_value(parameters()[flat_name], text)
 
@@ -275,6 +286,8 @@ def _allowed_choices(parameter: Parameter) -> tuple[str, ...]:
         return (*shipped_measurements(), UNCALIBRATED)
     if parameter.flat_name == "cluster__background":
         return (NO_BACKGROUND,)
+    if parameter.flat_name == "regulator__policy":
+        return available_policies()
     if parameter.flat_name == LAB_PARAMETER:
         return ("",)
     if parameter.flat_name == "kernels__workload":

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from experiments.window.event_text import EventText, last_events
+from experiments.window.governance_view import GovernanceView, governance_of
 from experiments.window.gpu_grid import GpuGrid, grid_of
 from experiments.window.limiting_factor import LimitingFactor, limiting_factor_of
 from experiments.window.literature_view import CitationNetwork, network_of
@@ -110,6 +111,8 @@ class Frame(NamedTuple):
     """Name of the lab in detail; empty for the only lab of a World."""
     labs: tuple[LabSummary, ...]
     """All labs; empty if there is only one."""
+    governance: GovernanceView | None
+    """The regulator; None without one."""
 
     def value(self, column: str) -> float:
         """Return the value of a reporter of sim.reporters."""
@@ -153,6 +156,7 @@ def frame_of(world: World, is_between_frames: bool = False, lab: str | None = No
         ending=_ending_of(shown),
         lab=shown.name,
         labs=_summaries_of(world),
+        governance=governance_of(shown),
     )
 
 

@@ -29,12 +29,14 @@ from experiments.window.views import (
     labs,
     limiting_factor,
     literature,
+    policy,
     settings,
     software,
     tasks,
     team,
     timeline,
 )
+from experiments.window.visitor_limits import check_policy
 from sim.runner import RunResult
 from sim.scenario.model import Scenario, ScenarioError
 
@@ -62,6 +64,10 @@ class PageProps(NamedTuple):
     software: dict[str, Any]
     lead: dict[str, Any] | None
     """None for one lab."""
+    policy: dict[str, Any] | None
+    """None without a regulator."""
+    pace: dict[str, Any] | None
+    """None without a regulator."""
     tasks: dict[str, Any] | None
     """None if the panel is not shown."""
     team: dict[str, Any]
@@ -90,6 +96,8 @@ def build_props(state: ViewState) -> PageProps:
         controls=timeline.controls_props(state),
         software=software.software_props(state),
         lead=labs.lead_props(state, software.software_axis_end(state)),
+        policy=policy.policy_props(state),
+        pace=policy.pace_props(state, software.software_axis_end(state)),
         tasks=tasks.task_props(state),
         team=team.team_props(state),
         waits=cluster.waiting_props(state),
@@ -295,6 +303,12 @@ def ViewPanels(session: WindowSession, view: ReactiveView) -> None:
         if props.lead is not None:
             components.ChartPanel(**props.lead)
             solara.v.Html(tag="h2", class_="wide asara-details", children=[f"Details of {view.state.frame.lab}"])
+        if props.policy is not None:
+            components.PolicyPanel(
+                **props.policy, event_compare=guarded_handler(session, lambda event: compare_policies(session, event))
+            )
+        if props.pace is not None:
+            components.ChartPanel(**props.pace)
         if props.tasks is not None:
             components.TasksPanel(**props.tasks)
         components.ChartPanel(**props.team)
@@ -350,6 +364,16 @@ def dispatch(session: WindowSession, event: dict[str, Any]) -> None:
         session.advance_to_next(cast(Goal, what))
     elif isinstance(what, str) and what in moves:
         moves[what]()
+
+
+def compare_policies(session: WindowSession, event: dict[str, Any]) -> None:
+    """Compare the two policies that a browser sent. Raises InputError for one that is not shipped."""
+    first, second = (
+        {policy.POLICY_PARAMETER: str(event.get(which))[:MAX_INPUT_LENGTH]} for which in ("first", "second")
+    )
+    for changes in (first, second):
+        check_policy(changes[policy.POLICY_PARAMETER])
+    session.compare(first, second)
 
 
 def whole_number(event: dict[str, Any], name: str) -> int:

@@ -23,12 +23,14 @@ from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import Snapshot, World
 
-Goal = Literal["doubling", "retraining", "queue", "task"]
+Goal = Literal["doubling", "retraining", "queue", "task", "alarm", "order"]
 GOALS: dict[Goal, str] = {
     "doubling": "doubling",
     "retraining": "training run",
     "queue": "new queue",
     "task": "newly automated task",
+    "alarm": "new alarm",
+    "order": "change of orders",
 }
 
 EVENTS_PER_PIECE = 1_000
@@ -42,6 +44,12 @@ MAX_RECORDS = 500_000
 MAX_INDIVIDUALS = 50_000
 """Maximum number of individual researchers of a run, at about 2 kB each."""
 MAX_TIMELINES = 4
+MAX_COMPARED_PATH = MAX_TIMELINES - 2
+"""Maximum number of timelines on the path to a frame from which two branches can be compared."""
+COMPARED_DOUBLINGS = 4
+"""Number of further doublings of software up to which compared branches run."""
+MAX_COMPARED_FRAMES = 2_000
+"""Maximum number of frames of a compared branch."""
 CLOSED_MESSAGE = "this page is closed: load it again"
 _TOO_FEW_GPUS = re.compile(r"^job (\d+) asks for (\d+) GPUs at once, and no more than (\d+) could be given$")
 """Message of the cluster about a job that a change leaves too few GPUs."""
@@ -250,6 +258,13 @@ class RunPlayer:
         """
         return self._run_move(lambda: self._branch(frame, changes))
 
+    def compare(self, first: dict[str, Any], second: dict[str, Any]) -> SeekResult:
+        """Start two branches at the current frame, and run each up to ``COMPARED_DOUBLINGS`` further doublings.
+
+        Raises ScenarioError for changes that are not possible there, and if there is no room for two branches.
+        """
+        return self._run_move(lambda: self._compare(first, second))
+
     def choose(self, index: int) -> SeekResult:
         """Continue along another timeline, at the same frame or its latest. Raises ScenarioError if it is unknown."""
         return self._run_move(lambda: self._choose(index))
@@ -440,6 +455,33 @@ class RunPlayer:
             else ""
         )
         return f"From day {world.now:.6g} on, {branch.label.partition(': ')[2]}{drop_note}."
+
+    def _compare(self, *changes: dict[str, Any]) -> str:
+        timeline, frame = self._position.timeline, self.current_frame.number
+        if len(timeline.path) > MAX_COMPARED_PATH:
+            raise ScenarioError(
+                f"this branch has {len(timeline.path) - 1} branches before it; allowed: at most "
+                f"{MAX_COMPARED_PATH - 1}, so that two more can be kept. Choose an earlier branch, then compare"
+            )
+        branches = []
+        for change in changes:
+            self._set_position(timeline, frame)
+            self._branch(frame, change)
+            branches.append(self._position.timeline)
+        for branch in branches:
+            self._run_doublings(branch)
+        self._set_position(branches[0], min(branch.last_known_frame for branch in branches))
+        return f"Compared two branches from day {branches[0].first_day:.6g} on."
+
+    def _run_doublings(self, branch: Timeline) -> None:
+        """Run a branch up to ``COMPARED_DOUBLINGS`` further doublings of the shown lab."""
+        for number in range(branch.first_frame, branch.first_frame + MAX_COMPARED_FRAMES + 1):
+            self._stop_if_requested()
+            self._ensure_frame(branch, number)
+            self._position = _Position(branch, branch.latest_frame)
+            reached = sum((mark.kind, mark.lab) == ("doubling", self._lab) for mark in branch.bookmarks)
+            if reached >= COMPARED_DOUBLINGS or branch.final_frame is not None:
+                return
 
     def _timelines_with_room(self) -> list[Timeline]:
         """Return the timelines that remain if one more is added."""

@@ -161,7 +161,7 @@ class WindowSession:
         self.enqueue("event", lambda player: player.step_event())
 
     def advance_to_next(self, goal: Goal) -> None:
-        """Advance to the next doubling, retraining, queue or automated task."""
+        """Advance to the next doubling, retraining, queue, automated task, alarm or change of orders."""
         self.enqueue(goal, lambda player: player.advance_to_next(goal))
 
     def rewind(self, frame: int) -> None:
@@ -177,6 +177,11 @@ class WindowSession:
         """Start a branch at the current frame, with other parameters and the same randomness."""
         self.pause()
         self.enqueue("branch", lambda player: player.branch(player.current_frame.number, dict(changes)))
+
+    def compare(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+        """Start two branches at the current frame, and run both to the same number of further doublings."""
+        self.pause()
+        self.enqueue("compare", lambda player: player.compare(dict(first), dict(second)))
 
     def choose(self, timeline: int) -> None:
         """Continue along another timeline."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from agents.governance_policy import Alarm, Reading
 from experiments.text.number_format import toml_value
 from experiments.window.frame import COLUMNS, Frame, frame_of, reporter_values
 from experiments.window.thinning_cache import ThinningCache, pack, unpack
@@ -33,15 +34,53 @@ class Bookmark(NamedTuple):
     """A marked point on the time axis of a timeline."""
 
     day: float
-    kind: Literal["doubling", "training", "deployed", "task", "asara", "delivery", "end"]
+    kind: Literal["doubling", "training", "deployed", "task", "asara", "delivery", "end", "alarm", "order"]
     value: float
     """Doublings of discovered software, generation in training, or deployed doublings, by kind. For a task the number
-    of its kind, and for ASARA the number of humans. For a delivery the number of nodes, and 0 for the end of a lab."""
+    of its kind, and for ASARA the number of humans. For a delivery the number of nodes, and 0 for the end of a lab and
+    for an alarm. For orders 1 if any are in force from then on, else 0."""
     lab: str = ""
     """Lab of the event; empty for the only lab of a World."""
+    text: str = ""
+    """Sentence of an alarm, or names of the rules whose orders are in force; empty for other kinds."""
 
 
-BOOKMARKS_OF_GOALS = {"doubling": "doubling", "retraining": "training", "task": "task"}
+class ReadingSeries(NamedTuple):
+    """Readings of a lab by a regulator, in the order of their arrival."""
+
+    known_on: array[float]
+    """Day on which the regulator learned each reading."""
+    day: array[float]
+    """Day to which each reading refers."""
+    doublings: array[float]
+    """Measured software [doublings]."""
+
+    @classmethod
+    def of(cls, readings: Iterable[Reading] = ()) -> ReadingSeries:
+        """Return the series of readings."""
+        found = cls(array("d"), array("d"), array("d"))
+        found.extend(readings)
+        return found
+
+    def extend(self, readings: Iterable[Reading]) -> None:
+        """Add readings."""
+        for reading in readings:
+            self.known_on.append(reading.known_on)
+            self.day.append(reading.day)
+            self.doublings.append(reading.doublings)
+
+    def copy(self) -> ReadingSeries:
+        """Return a copy."""
+        return ReadingSeries(*(column[:] for column in self))
+
+
+BOOKMARKS_OF_GOALS = {
+    "doubling": "doubling",
+    "retraining": "training",
+    "task": "task",
+    "alarm": "alarm",
+    "order": "order",
+}
 """Kind of the bookmark that each goal is reached at; a queue has no bookmark."""
 
 
@@ -81,6 +120,8 @@ class TimelineView:
     software: dict[str, list[float]] = field(default_factory=dict)
     """Discovered software of each of several labs by name, in the rows of ``columns`` [doublings]; empty for one
     lab."""
+    readings: ReadingSeries = field(default_factory=ReadingSeries.of)
+    """All readings of the shown lab, those before a branch included; none without a regulator."""
 
 
 class Timeline:
@@ -109,11 +150,14 @@ class Timeline:
         """Last frame of the run; None before the end is known."""
         self.bookmarks: list[Bookmark] = []
         self._initial_snapshot = pack(world.snapshot())
-        self._first_day = world.now
+        self.first_day = world.now
+        """Day of the first frame."""
         self._frames = ThinningCache(MAX_FRAME_BYTES)
         self._checkpoints = ThinningCache(MAX_CHECKPOINT_BYTES)
         self._columns = {lab: {name: array("d") for name in COLUMNS} for lab in self.labs}
         self._events_read = len(world.ledger)
+        self._alarms_read = 0 if world.regulator is None else len(world.regulator.alarms)
+        self._readings = {lab: ReadingSeries.of() for lab in self.labs}
         self._cost_at_checkpoint, self._checkpoint_bytes = recreation_cost(world), len(self._initial_snapshot)
         self.latest_frame = self.capture_frame(world, lab)
         """Frame that was captured last."""
@@ -124,6 +168,8 @@ class Timeline:
         """Memory of everything that the timeline keeps [bytes]."""
         columns = itertools.chain.from_iterable(each.values() for each in self._columns.values())
         rows = sum(len(column) * column.itemsize for column in columns)
+        readings = itertools.chain.from_iterable(self._readings.values())
+        rows += sum(len(column) * column.itemsize for column in readings)
         return len(self._initial_snapshot) + self._frames.stored_bytes + self._checkpoints.stored_bytes + rows
 
     @property
@@ -138,12 +184,15 @@ class Timeline:
         if self.parent is None:
             return self.scenario.name
         changes: dict[str, Any] = {}
-        timeline: Timeline | None = self
-        while timeline is not None:
+        for timeline in self.path:
             changes = {**timeline.changes, **changes}
-            timeline = timeline.parent
         changed = ", ".join(f"{name} = {toml_value(value)}" for name, value in changes.items())
-        return f"from day {self._first_day:.6g}: {changed or 'no change'}"
+        return f"from day {self.first_day:.6g}: {changed or 'no change'}"
+
+    @property
+    def path(self) -> list[Timeline]:
+        """Timelines from this one back to the first run."""
+        return [self] if self.parent is None else [self, *self.parent.path]
 
     def owner_of(self, number: int) -> Timeline:
         """Return the timeline that contains a frame: this one, or one from which it branched."""
@@ -189,11 +238,23 @@ class Timeline:
             values = frame.values if name == frame.lab else reporter_values(lab)
             for column, value in zip(self._columns[name].values(), values, strict=True):
                 column.append(value)
-        self.bookmarks += _bookmarks_in(world.ledger[self._events_read :])
+        alarms = self._record_regulator(world)
+        marks = [*_bookmarks_in(world.ledger[self._events_read :]), *_alarm_bookmarks(alarms)]
+        self.bookmarks += sorted(marks, key=_day_of)
         self._events_read = len(world.ledger)
         if world.ending is not None:
             self.final_frame = frame.number
         self.last_known_frame = frame.number
+
+    def _record_regulator(self, world: World) -> Sequence[Alarm]:
+        """Record new readings of all labs, and return new alarms."""
+        if world.regulator is None:
+            return ()
+        for lab, kept in self._readings.items():
+            kept.extend(world.regulator.readings.get(lab, ())[len(kept.day) :])
+        new = world.regulator.alarms[self._alarms_read :]
+        self._alarms_read += len(new)
+        return new
 
     def checkpoint_before(self, number: int) -> int:
         """Return the latest frame up to ``number`` that has a checkpoint."""
@@ -230,6 +291,7 @@ class Timeline:
             columns,
             tuple(self.bookmarks),
             software if len(self.labs) > 1 else {},
+            self._readings[lab].copy(),
         )
 
 
@@ -285,6 +347,13 @@ def _bookmarks_in(events: list[ledger.Event]) -> Iterator[Bookmark]:
             yield Bookmark(event.day, "delivery", nodes, event.lab)
         elif isinstance(event, ledger.LabEnded):
             yield Bookmark(event.day, "end", 0.0, event.lab)
+        elif isinstance(event, ledger.RestrictionsChanged):
+            yield Bookmark(event.day, "order", float(bool(event.rules)), event.lab, event.rules)
+
+
+def _alarm_bookmarks(alarms: Sequence[Alarm]) -> Iterator[Bookmark]:
+    for alarm in alarms:
+        yield Bookmark(alarm.day, "alarm", 0.0, alarm.lab, alarm.sentence)
 
 
 def _evenly_spaced_rows(rows: int, max_rows: int) -> list[int]:

@@ -8,6 +8,8 @@ from agents.params import UNCALIBRATED
 from experiments.errors import InputError
 from hardware.kernels.speedup_curve import shipped_measurements
 from sim.background import NO_BACKGROUND
+from sim.governance.params import NO_POLICY
+from sim.governance.policy_files import shipped_policies
 from sim.scenario.model import Scenario, parameters
 
 MAX_VALUES: dict[str, float] = {
@@ -88,4 +90,18 @@ def check_measurements(name: str) -> None:
     if name not in available:
         raise InputError(
             f"kernels__measurements = '{name}' is not available on the page; allowed: {', '.join(available)}"
+        )
+
+
+def available_policies() -> tuple[str, ...]:
+    """Return the governance policies that a visitor can choose."""
+    return (NO_POLICY, *shipped_policies())
+
+
+def check_policy(name: str) -> None:
+    """Raise InputError for a governance policy that is not shipped with asara: a typed value never names a file."""
+    if name not in available_policies():
+        raise InputError(
+            f"regulator__policy = '{name}' is not available on the page; allowed: {', '.join(available_policies())}. "
+            "Choose one of them"
         )

@@ -46,7 +46,8 @@ class RulePolicy(GovernancePolicy):
     """
 
     def __init__(self, rules: Sequence[Rule], times: float = 0.0) -> None:
-        self._rules = [_with_times(rule, times) for rule in rules]
+        self.rules = tuple(_with_times(rule, times) for rule in rules)
+        """The rules as they are followed."""
         self._standing: dict[tuple[str, str], _Standing] = {}
         """Alarms by rule and lab."""
         self._brakes: dict[tuple[str, str], PaceBrake] = {}
@@ -54,12 +55,17 @@ class RulePolicy(GovernancePolicy):
         self._seen: dict[str, int] = {}
         """Number of readings of each lab that were reviewed."""
 
+    @property
+    def raised(self) -> dict[tuple[str, str], float]:
+        """Day on which each raised alarm ends, by rule and lab; ``inf``: when the readings end it."""
+        return {key: each.until for key, each in self._standing.items()}
+
     def review(self, view: View) -> Review:
         """Return the orders of all rules whose alarm is raised, and new alarms."""
         alarms: list[Alarm] = []
         for lab, readings in view.readings.items():
             for number in range(self._seen.get(lab, 0), len(readings)):
-                for rule in self._rules:
+                for rule in self.rules:
                     alarms += self._watch(rule, lab, readings[: number + 1])
             self._seen[lab] = len(readings)
         orders = {each.order: None for each in self._standing.values() if each.order and each.until > view.day}

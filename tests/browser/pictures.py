@@ -3,6 +3,7 @@
 In the lab, experiments must keep the size of the frontier. The run continues until its researchers wait. It is rewound,
 and a branch continues with cheaper experiments and the same randomness. On the road to ASARA, the picture shows the
 timeline and the panel of tasks when AIs can do 6 of 10 tasks. The picture of two labs ends with the chart of the lead.
+The picture of a regulator compares a pause with no policy.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ SIZES = {1280: 1340, 390: 1480}
 """Width and height in pixels."""
 RACE_FRAME = 200
 """Frame of the picture of two labs."""
+POLICY_FRAME = 150
+"""Frame from which two policies are compared, ten days before the first alarm."""
 ROAD_LAST, ROAD_FRAME = 1440, 1100
 """Last known frame of the road to ASARA, and the frame of its picture."""
 
@@ -84,6 +87,25 @@ def shoot_race(page: Reader, folder: Path) -> None:
     page.page.screenshot(path=folder / "window-race.png", clip=clip, animations="disabled")
 
 
+def shoot_policy(page: Reader, folder: Path) -> None:
+    """Write a screenshot of two policies compared, from the timeline to the chart of the pace."""
+    changes = "regulator__policy=five-times-pause&regulator__reading_days=10"
+    page.open(f"?scenario=toy-explosion&{changes}&frame={POLICY_FRAME}")
+    page.until_frame(POLICY_FRAME)
+    page.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.page.set_viewport_size({"width": 1280, "height": 1600})
+    page.press("compare")
+    page.until_said("Compared two branches")
+    page.page.click('[data-future="2"]')
+    page.page.wait_for_selector('[data-future="2"][aria-pressed="true"]')
+    page.page.wait_for_selector('[data-view="pace"] canvas')
+    page.until("() => document.fonts.status === 'loaded'")
+    top = page.page.locator(".asara-controls").bounding_box()["y"] - 12
+    panel = page.page.locator('[data-view="pace"]').bounding_box()
+    clip = {"x": 0, "y": top, "width": 1280, "height": panel["y"] + panel["height"] + 12 - top}
+    page.page.screenshot(path=folder / "window-policy.png", clip=clip, animations="disabled")
+
+
 def main(folder: Path) -> None:
     """Write all screenshots into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,6 +117,7 @@ def main(folder: Path) -> None:
         shoot(page, folder)
         shoot_road(page, folder)
         shoot_race(page, folder)
+        shoot_policy(page, folder)
         page.sound()
         page.close()
 

@@ -114,6 +114,20 @@ def test_page_of_two_labs_picks_a_lab_and_branches_it_alone(reader: Open) -> Non
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
+def test_page_compares_two_policies_from_one_frame(reader: Open) -> None:
+    regulated = "scenario=toy-explosion&regulator__policy=five-times-pause&regulator__reading_days=10"
+    page = reader(f"?{regulated}&frame=150", width=390)
+    page.until_frame(150)
+    assert page.page.get_attribute('[data-rule="five-times"]', "data-state") == "quiet"
+    page.page.press('[data-do="compare"]', "Enter")
+    page.until_said("Compared two branches")
+    assert "doubling 8 comes 182.5 days later than with none (B)" in page.text("[data-compared]")
+    page.page.click('[data-future="2"]')
+    page.until("() => document.querySelector('[data-rule]').dataset.state === 'in force'")
+    assert page.page.locator(".mark.alarm").count() == 1
+    assert page.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
 def test_browsers_are_independent(reader: Open) -> None:
     one, other = reader(), reader("?scenario=lab&seed=7")
     one.step(2)

@@ -114,6 +114,7 @@ def ControlsPanel(
     event_act: EventCallback,
     event_rewind: EventCallback,
     event_seen: EventCallback,
+    regulated: bool = False,
 ) -> None:
     """Show the buttons and the timeline."""
 
@@ -157,6 +158,23 @@ def ChartPanel(
     event_choose: EventCallback | None = None,
 ) -> None:
     """Show lines over an axis."""
+
+
+@component("policy.vue")
+def PolicyPanel(
+    note: str,
+    warning: str,
+    figures: PropList,
+    rules: PropList,
+    policies: PropList,
+    first: str,
+    second: str,
+    still: bool,
+    day: str,
+    compared: Any,
+    event_compare: EventCallback,
+) -> None:
+    """Show the rules of the regulator's policy, and compare two policies."""
 
 
 @component("tasks.vue")

@@ -77,7 +77,13 @@ def controls_props(state: ViewState) -> dict[str, Any]:
         "paces": [{"value": pace, "label": PACE_LABELS[pace]} for pace in PACES],
         "said": state.message,
         "wrong": state.is_error,
+        "regulated": is_regulated(state),
     }
+
+
+def is_regulated(state: ViewState) -> bool:
+    """Return whether the frame has a regulator, or the path to it has marks of one."""
+    return state.frame.governance is not None or any(mark.kind in ("alarm", "order") for mark in path_bookmarks(state))
 
 
 def bookmark_props(state: ViewState, rows: dict[str, list[float]]) -> list[dict[str, Any]]:
@@ -97,7 +103,52 @@ def bookmark_props(state: ViewState, rows: dict[str, list[float]]) -> list[dict[
         for timeline in timeline_path(state)[1:]
     ]
     shown = found[:: max(1, -(-len(found) // MAX_BOOKMARKS))]
-    return [*shown, *_automation_marks(state, rows), *_end_marks(state, rows), *branches]
+    governed = [*_order_marks(state, rows), *_alarm_marks(state, rows)]
+    return [*shown, *_automation_marks(state, rows), *governed, *_end_marks(state, rows), *branches]
+
+
+def _alarm_marks(state: ViewState, rows: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Return the alarms of the regulator, at most ``MAX_BOOKMARKS`` of them."""
+    alarms = [mark for mark in path_bookmarks(state) if mark.kind == "alarm"]
+    shown = alarms[:: max(1, -(-len(alarms) // MAX_BOOKMARKS))]
+    return _join_marks(
+        [
+            _mark(
+                state,
+                mark,
+                frame_after(mark.day, rows),
+                "alarm",
+                f"Alarm, day {mark.day:,.1f}: {mark.text.removesuffix('.')}",
+            )
+            for mark in shown
+        ]
+    )
+
+
+def _order_marks(state: ViewState, rows: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Return a band for each time in which orders of the same rules are in force in a lab, up to the latest frame."""
+    bands: dict[str, Bookmark] = {}
+    found = []
+    for mark in path_bookmarks(state):
+        if mark.kind != "order":
+            continue
+        before = bands.pop(mark.lab, None)
+        if before is not None and before.text == mark.text:
+            bands[mark.lab] = before
+            continue
+        if before is not None:
+            found.append(_order_band(state, before, mark.day, rows))
+        if mark.value:
+            bands[mark.lab] = mark
+    return [*found, *(_order_band(state, mark, None, rows) for mark in bands.values())][:MAX_BOOKMARKS]
+
+
+def _order_band(state: ViewState, start: Bookmark, end: float | None, rows: dict[str, list[float]]) -> dict[str, Any]:
+    """Return the band of orders that are in force from a mark up to a day; None for no end so far."""
+    until = "on" if end is None else f"to {end:,.1f}"
+    what = f"Orders in force, day {start.day:,.1f} {until}: {start.text}"
+    first, last = frame_after(start.day, rows), state.last_frame if end is None else frame_after(end, rows)
+    return _mark(state, start, first, "order", what) | {"width": max(0, last - first)}
 
 
 def _mark(state: ViewState, mark: Bookmark, frame: int, kind: str, what: str) -> dict[str, Any]:
@@ -113,7 +164,8 @@ def _join_marks(marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         before = joined.setdefault((mark["frame"], mark["kind"]), mark)
         if before is not mark:
             before["what"] += f". {mark['what']}"
-            before["other"] = before["other"] and mark["other"]
+            if "other" in mark:
+                before["other"] = before["other"] and mark["other"]
     return list(joined.values())
 
 

@@ -107,6 +107,7 @@ INVALID_VALUES = [
     ("training__required", "1", "true or false"),
     ("kernels__measurements", "/etc/passwd", "xeon-amx, none"),
     ("kernels__measurements", "../x.jsonl", "xeon-amx, none"),
+    ("regulator__policy", "/etc/passwd.toml", "none, compute-cap"),
     ("kernels__workload", "causal", "a workload is written as"),
     ("run__horizon_days", "0", "above 0, up to 36,500 days"),
     ("run__max_doublings", "300", "from 1 to 128 doublings"),
