@@ -17,9 +17,11 @@ from sim.governance.actions import (
 from sim.governance.triggers import (
     AlwaysTrigger,
     AutomationTrigger,
-    DetectorTrigger,
+    ChangePointTrigger,
     LevelTrigger,
     PaceTrigger,
+    SprtTrigger,
+    SumTrigger,
     TriggerParams,
 )
 
@@ -53,7 +55,7 @@ def describe_trigger(trigger: TriggerParams) -> str:
     if isinstance(trigger, AutomationTrigger):
         return f"AIs can do at least {trigger.share:.0%} of the tasks"
     reference = _describe_reference(trigger.reference_doubling_days)
-    if isinstance(trigger, DetectorTrigger):
+    if isinstance(trigger, SumTrigger | SprtTrigger | ChangePointTrigger):
         return f"{_DETECTOR_NAMES[trigger.when]} detects {format_number(trigger.times)} times {reference}"
     return f"{_PUBLISHED[trigger.when]}; reference: {reference}"
 

@@ -78,33 +78,64 @@ class PaceTrigger(
         return (doublings_on(readings, start) - first.doublings) / days if days > _DAY else 0.0
 
 
-class DetectorTrigger(
+class _ChangeTrigger(
     BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
 ):
-    """Raise the alarm if a detector finds a change from the reference pace to a multiple of it."""
+    """Parameters of the change of pace that a detector looks for."""
 
-    when: Annotated[Literal["cusum", "sprt", "shiryaev-roberts", "change-point"], "name"] = "cusum"
     times: Annotated[float, Interval(ge=1.001, le=1000), "times"] = 5.0
     reference_doubling_days: Annotated[float, Interval(gt=0, le=36_500), "days"] = 182.5
     noise_doublings: Annotated[float, Interval(gt=0, le=100), "doublings"] = 0.5
     """Standard deviation of the progress from one reading to the next, to which the detector is set."""
+
+    @property
+    def change(self) -> PaceChange:
+        """Change of pace to detect."""
+        reference = 1 / self.reference_doubling_days
+        return PaceChange(reference, self.times * reference, self.noise_doublings)
+
+
+class SumTrigger(_ChangeTrigger, frozen=True):
+    """Raise the alarm if a sum of likelihood ratios reaches a threshold."""
+
+    when: Annotated[Literal["cusum", "shiryaev-roberts"], "name"] = "cusum"
     threshold: Annotated[float, Interval(gt=0, le=1e9), "value of the statistic"] = 5.0
-    """Value of the statistic from which the alarm is raised: a log-likelihood ratio for `cusum`, a sum of likelihood
-    ratios for `shiryaev-roberts`, a probability for `change-point`. `sprt` errs with 5% either way and reads none."""
+    """Value from which the alarm is raised: a log-likelihood ratio for `cusum`, a sum of likelihood ratios for
+    `shiryaev-roberts`."""
 
     def is_raised(self, readings: Sequence[Reading]) -> bool:
         """Return whether any reading has raised the alarm; it then stays raised."""
-        return len(alarm_days(self.detector(), [one.day for one in readings], [one.doublings for one in readings])) > 0
+        return _has_rung((Cusum if self.when == "cusum" else ShiryaevRoberts)(self.change, self.threshold), readings)
 
-    def detector(self) -> Detector:
-        """Return a new detector."""
-        reference = 1 / self.reference_doubling_days
-        change = PaceChange(reference, self.times * reference, self.noise_doublings)
-        if self.when == "sprt":
-            return Sprt(change)
-        if self.when == "change-point":
-            return BayesianChangePoint(change, threshold=self.threshold)
-        return (Cusum if self.when == "cusum" else ShiryaevRoberts)(change, self.threshold)
+
+class SprtTrigger(_ChangeTrigger, frozen=True):
+    """Raise the alarm if a sequential probability ratio test decides for the faster pace."""
+
+    when: Annotated[Literal["sprt"], "name"] = "sprt"
+    false_alarm: Annotated[float, Interval(gt=0, le=0.5), "probability"] = 0.05
+    """Probability of an alarm at the reference pace; that of a miss is 0.05."""
+
+    def is_raised(self, readings: Sequence[Reading]) -> bool:
+        """Return whether any reading has raised the alarm; it then stays raised."""
+        return _has_rung(Sprt(self.change, self.false_alarm), readings)
+
+
+class ChangePointTrigger(_ChangeTrigger, frozen=True):
+    """Raise the alarm if a fast pace is probable by Bayesian change-point detection."""
+
+    when: Annotated[Literal["change-point"], "name"] = "change-point"
+    probability: Annotated[float, Interval(gt=0, le=0.999), "probability"] = 0.5
+    """Posterior probability of a fast pace from which the alarm is raised."""
+    days_between_changes: Annotated[float, Interval(gt=0, le=1e6), "days"] = 1825.0
+    """Mean time between two changes of pace, before any reading."""
+
+    def is_raised(self, readings: Sequence[Reading]) -> bool:
+        """Return whether any reading has raised the alarm; it then stays raised."""
+        return _has_rung(BayesianChangePoint(self.change, self.days_between_changes, self.probability), readings)
+
+
+def _has_rung(detector: Detector, readings: Sequence[Reading]) -> bool:
+    return len(alarm_days(detector, [one.day for one in readings], [one.doublings for one in readings])) > 0
 
 
 class PublishedTrigger(
@@ -159,7 +190,16 @@ class AutomationTrigger(
         return readings[-1].share_automated >= self.share - 1e-9
 
 
-TriggerParams = AlwaysTrigger | PaceTrigger | LevelTrigger | AutomationTrigger | DetectorTrigger | PublishedTrigger
+TriggerParams = (
+    AlwaysTrigger
+    | PaceTrigger
+    | LevelTrigger
+    | AutomationTrigger
+    | SumTrigger
+    | SprtTrigger
+    | ChangePointTrigger
+    | PublishedTrigger
+)
 """Parameters of a trigger; `when` selects the class."""
 
 

@@ -137,12 +137,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
             raise ScenarioError(str(error)) from None
         own = {name: value for name, value in changes.items() if split_name(name)[0]}
         result = self._replace_for_labs(changes, own) if own or self.overrides else self._replace_values(changes)
-<<<<<<< HEAD
-        result._check_gpu_shares()
-        result.governance()
-=======
         result._gpus_by_share()
->>>>>>> labs
+        result.governance()
         return result
 
     def _replace_values(self, changes: Mapping[str, Any]) -> Self:

@@ -300,6 +300,17 @@ def test_branch_follows_another_policy_or_none():
     assert later.governance is not None and min(one.day for one in later.governance.readings[""]) == 12
 
 
+@pytest.mark.parametrize("when", ["cusum", "shiryaev-roberts", "sprt", "change-point", "openai-critical"])
+def test_detector_in_a_rule_warns_before_the_explosion(tmp_path, when):
+    path = tmp_path / "own.toml"
+    noise = "" if when == "openai-critical" else "noise_doublings = 0.05\n"
+    path.write_text(f'[rules.own]\nwhen = "{when}"\nreference_doubling_days = 120.0\n{noise}')
+    rules = {"regulator__policy": str(path), "regulator__reading_days": 1.0, "regulator__measured": "discovered"}
+    found = run_to_end(World(thinkers(run__horizon_days=130.0, run__max_doublings=30), 1, **rules)).governance
+    assert found is not None and [alarm.rule for alarm in found.alarms] == ["own"]
+    assert 1 < found.alarms[0].day < 119
+
+
 # --- Bad input ---------------------------------------------------------------------------------------------------
 
 
