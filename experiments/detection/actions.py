@@ -12,7 +12,7 @@ from experiments.cli.arguments import check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
-from experiments.detection.detectors import DetectorSettings, named_detectors
+from experiments.detection.detectors import MIN_NOISE, DetectorSettings, named_detectors
 from experiments.detection.figure import detection_picture
 from experiments.detection.runs import Truths
 from experiments.detection.study import DetectionStudy, check_scenarios, study
@@ -33,7 +33,8 @@ def judge_detectors(
     settings: Sequence[str],
     seeds: int,
     detectors: Sequence[str],
-    detector_settings: DetectorSettings,
+    pace: tuple[float, float, float],
+    noise: float | None,
     level: str,
     years_before: float,
     base_rate: float,
@@ -44,11 +45,16 @@ def judge_detectors(
 ) -> None:
     """Judge detectors on scenarios, print the result, and write it into ``out`` if it is given.
 
+    ``pace``: times, window and doubling time of the reference, as in `DetectorSettings`. ``noise``: that of
+    `DetectorSettings`, by default that of the increments of the readings.
+
     Raises InputError if an argument is not allowed, or after an interruption. Before that, the results of completed
     seeds are printed.
     """
-    check_numbers(detector_settings, years_before, base_rate, singular_probability)
     chosen = [load_scenario(name, settings) for name in dict.fromkeys(scenarios)]
+    error = max(each.regulator.noise_doublings for each in chosen)
+    detector_settings = DetectorSettings(*pace, max(MIN_NOISE, math.sqrt(2) * error) if noise is None else noise)
+    check_numbers(detector_settings, years_before, base_rate, singular_probability)
     _refuse_equal_names([each.name for each in chosen])
     named = named_detectors(detectors, detector_settings)
     truths = Truths(

@@ -27,8 +27,8 @@ def detect(
         typer.Option(
             "--detector",
             metavar="NAME[=THRESHOLD]",
-            help="Detector to judge: pace, cusum, shiryaev-roberts, change-point, sprt, or a published rule. May be "
-            "repeated. If left out: pace, cusum and the published rules.",
+            help="Detector to judge: pace (or pace=THRESHOLD@DAYS), cusum, shiryaev-roberts, change-point, sprt, or a "
+            "published rule. May be repeated. If left out: pace over two windows, cusum and the published rules.",
         ),
     ] = None,
     seeds: Annotated[
@@ -48,12 +48,13 @@ def detect(
         float, typer.Option(metavar="DAYS", help="Doubling time of the reference, also before day 0.")
     ] = 182.5,
     detector_noise: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="DOUBLINGS",
-            help="Standard deviation of the progress between two readings, as detectors with a model assume it.",
+            help="Standard deviation of the progress between two readings, as detectors with a model assume it. If "
+            "left out: that of the readings, at least 0.1.",
         ),
-    ] = 0.5,
+    ] = None,
     years_before: Annotated[
         float, typer.Option(metavar="YEARS", help="Years of readings at the reference pace before day 0.")
     ] = 2.0,
@@ -79,14 +80,14 @@ def detect(
     delay, missed share, precision and the time before a level for each detector, against two truths.
     """
     from experiments.detection.actions import judge_detectors
-    from experiments.detection.detectors import DetectorSettings
 
     judge_detectors(
         scenarios or ["toy-explosion", "toy-fizzle", "returns-3", "returns-0.7"],
         settings or [],
         seeds,
         detector or [],
-        DetectorSettings(times, window_days, reference_doubling_days, detector_noise),
+        (times, window_days, reference_doubling_days),
+        detector_noise,
         level,
         years_before,
         base_rate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -21,11 +22,18 @@ from sim.scenario.messages import did_you_mean
 
 DAYS_BETWEEN_CHANGES: Final = 3650.0
 """Prior mean time between two changes of pace for `change-point` [days]. Source: our choice."""
+WINDOW_RULE: Final = "pace"
+"""Detector that is the threshold of the report."""
 _MAX_TIMES: Final = 1000.0
+_MAX_WINDOW: Final = 36_500.0
 _UNREACHED_RATIO: Final = 1e6
 _UNREACHED_SUM: Final = 1e300
 _UNREACHED_PROBABILITY: Final = 1 - 1e-12
 _RARE: Final = 1e-300
+
+
+MIN_NOISE: Final = 0.1
+"""Smallest noise that is assumed for a detector if none is given [doublings]. Source: our choice."""
 
 
 class DetectorSettings(NamedTuple):
@@ -37,7 +45,7 @@ class DetectorSettings(NamedTuple):
     """Window of the rule `pace` [days]."""
     reference_doubling_days: float = 182.5
     """Doubling time of the reference [days]."""
-    noise_doublings: float = 0.5
+    noise_doublings: float = MIN_NOISE
     """Standard deviation of the progress from one reading to the next, in the model of a detector [doublings]."""
 
     @property
@@ -65,7 +73,7 @@ class _Kind(NamedTuple):
 
 _WITH_THRESHOLD: Final[Mapping[str, _Kind]] = MappingProxyType(
     {
-        "pace": _Kind(
+        WINDOW_RULE: _Kind(
             lambda settings, threshold: WindowRule(settings.reference_pace, threshold, settings.window_days),
             lambda settings: settings.times,
             1.0,
@@ -101,15 +109,16 @@ _WITH_THRESHOLD: Final[Mapping[str, _Kind]] = MappingProxyType(
 )
 NAMES: Final = (*_WITH_THRESHOLD, "sprt", *PUBLISHED_RULES)
 """Names of all detectors."""
-DEFAULT: Final = ("pace", "cusum", *PUBLISHED_RULES)
-"""Detectors that are judged if none is named: the rule of the report, CUSUM and the published rules."""
+DEFAULT: Final = (WINDOW_RULE, f"{WINDOW_RULE}=5@30", "cusum", *PUBLISHED_RULES)
+"""Detectors that are judged if none is named: the rule of the report over half a year and over a month, CUSUM and the
+published rules."""
 
 
 class NamedDetector(NamedTuple):
     """A detector with its name."""
 
     name: str
-    """Name, with the threshold if that was given: `pace=3`."""
+    """Name, with the threshold and the window if they were given: `pace=3@90`."""
     kind: str
     """Name without a threshold."""
     threshold: float
@@ -148,7 +157,7 @@ def named_detectors(texts: Sequence[str], settings: DetectorSettings) -> tuple[N
 
 
 def _named(text: str, settings: DetectorSettings) -> NamedDetector:
-    kind, equals, number = (part.strip() for part in text.partition("="))
+    kind, equals, numbers = (part.strip() for part in text.partition("="))
     if kind not in NAMES:
         raise InputError(
             f"--detector {text} is not a detector{did_you_mean(kind, NAMES) or '.'} Allowed: {', '.join(NAMES)}. Write "
@@ -161,6 +170,9 @@ def _named(text: str, settings: DetectorSettings) -> NamedDetector:
                 f"{', '.join(_WITH_THRESHOLD)}. Write --detector {kind}."
             )
         return NamedDetector(kind, kind, _build(kind, 0.0, settings).threshold, settings)
+    number, at, window = (part.strip() for part in numbers.partition("@"))
+    if at:
+        settings = settings._replace(window_days=_window(text, kind, window))
     rule = _WITH_THRESHOLD[kind]
     threshold = _parse(number) if equals else rule.default(settings)
     if not rule.low <= threshold <= rule.high:
@@ -168,7 +180,18 @@ def _named(text: str, settings: DetectorSettings) -> NamedDetector:
             f"--detector {text} is not a threshold of '{kind}'; allowed: {rule.limits}. Write --detector "
             f"{kind}={rule.default(settings):g}."
         )
-    return NamedDetector(f"{kind}={number}" if equals else kind, kind, threshold, settings)
+    return NamedDetector(f"{kind}={numbers}" if equals else kind, kind, threshold, settings)
+
+
+def _window(text: str, kind: str, window: str) -> float:
+    """Return the window of a text such as `pace=5@30`."""
+    days = _parse(window)
+    if kind != WINDOW_RULE or not 0 < days <= _MAX_WINDOW:
+        raise InputError(
+            f"--detector {text} is not a rule with a window; allowed: {WINDOW_RULE}=THRESHOLD@DAYS with days above 0, "
+            f"up to {_MAX_WINDOW:g}. Write --detector {WINDOW_RULE}=5@30."
+        )
+    return days
 
 
 def _parse(number: str) -> float:
@@ -176,4 +199,4 @@ def _parse(number: str) -> float:
     try:
         return float(number)
     except ValueError:
-        return float("nan")
+        return math.nan

@@ -13,16 +13,16 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from experiments.detection.study import DetectionStudy
-from experiments.detection.table import score_title, verdict_sentences
+from experiments.detection.table import level_text, verdict_sentences
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, add_title, render
 from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE
-from experiments.text.number_format import format_factor
 
 COLOURS: Final = (ORANGE, BLUE, GREEN, PINK, SKY, "#D55E00", "#1b1b1c")
 """Colours of the detectors, in their order; further ones are grey."""
 _REST: Final = "#9a9a9a"
 _SOFT: Final = "#6a6a6b"
+_OPAQUE: Final[Any] = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.8}
 _TITLE: Final[Any] = {"loc": "left", "fontsize": 12, "fontweight": "bold"}
 
 
@@ -36,7 +36,7 @@ def detection_picture(found: DetectionStudy, form: Form = "png") -> bytes:
 def detection_figure(found: DetectionStudy) -> Figure:
     """Return the figure in the shape of a slide: alarms and lead on the left, ROC curves on the right."""
     figure = Figure(figsize=WIDE, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.04))
-    panels = figure.subplot_mosaic([["alarms", "pace"], ["lead", "singular"]], width_ratios=[1.45, 1.0])
+    panels = figure.subplot_mosaic([["alarms", "pace"], ["lead", "singular"]], width_ratios=[1.25, 1.0])
     _draw_alarms(panels["alarms"], found)
     _draw_lead(panels["lead"], found)
     for truth in ("pace", "singular"):
@@ -55,26 +55,26 @@ def _draw_alarms(axes: Axes, found: DetectionStudy) -> None:
     colours = _colours(found)
     names = [each.name for each in found.scenarios]
     spread = np.linspace(-0.28, 0.28, len(colours)) if len(colours) > 1 else [0.0]
-    latest = 1.0
     for place, name in enumerate(names):
         rows = [row for row in found.rows if row.scenario == name]
         end = float(np.median([run.end for run in found.runs if run.scenario == name]))
         axes.plot([0, end], [place, place], color="#c9c9c9", linewidth=5, solid_capstyle="round", zorder=1)
-        latest = max(latest, end)
         if rows[0].level_day < math.inf:
             axes.plot(rows[0].level_day, place, "|", color="black", markersize=34, markeredgewidth=2.2, zorder=2)
         for row, offset in zip(rows, spread, strict=True):
             if row.alarm_day < math.inf:
                 style: Any = {"color": colours[row.detector], "markersize": 8, "markeredgecolor": "white", "zorder": 3}
                 axes.plot(row.alarm_day, place + offset, "o", **style)
-    axes.set_xlim(-0.02 * latest, latest * 1.03)
+    shown = [day for row in found.rows for day in (row.alarm_day, row.level_day) if day < math.inf]
+    latest = max(shown, default=max(run.end for run in found.runs))
+    axes.set_xlim(-0.02 * latest, latest * 1.08)
     axes.set_ylim(len(names) - 0.5, -0.5)
     kinds = {row.scenario: row.long_run for row in found.rows}
     axes.set_yticks(range(len(names)), [f"{name}\n({kinds[name]})" for name in names])
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda day, _: f"{day:,.0f}"))
-    axes.set_xlabel(f"day (grey: the run; black bar: {format_factor(found.truths.level)})")
+    axes.set_xlabel(f"day (grey: the run until its end; black bar: {level_text(found.truths.level)})")
     axes.set_title("Median day of the first alarm", **_TITLE)
 
 
@@ -107,7 +107,7 @@ def _draw_lead(axes: Axes, found: DetectionStudy) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"days before {format_factor(found.truths.level)} (below 0: after it)")
+    axes.set_xlabel(f"days before {level_text(found.truths.level)} (below 0: after it)")
     axes.set_title("Lead in singular runs with an alarm: mean, 95% interval", **_TITLE)
 
 
@@ -119,19 +119,24 @@ def _draw_roc(axes: Axes, found: DetectionStudy, truth: str) -> None:
         if roc is None:
             continue
         x, y = (0.0, *roc.false_alarms), (0.0, *roc.detected)
-        axes.plot(x, y, color=colour, linewidth=2.0, label=score_title(score))
-        low, high = (0.0, *roc.detected_low), (roc.detected_high[0], *roc.detected_high)
-        axes.fill_between(x, low, high, color=colour, alpha=0.08, linewidth=0)
+        axes.plot(x, y, color=colour, linewidth=2.0, label=f"{roc.area.value:.2f}")
         threshold = next(each.threshold for each in found.detectors if each.name == name)
         reached = [at for at, each in enumerate(roc.thresholds) if each >= threshold * (1 - 1e-9)]
         at = reached[-1] + 1 if reached else 0
+        if reached:
+            ends = [
+                (roc.false_low[at - 1], roc.false_high[at - 1]),
+                (roc.detected_low[at - 1], roc.detected_high[at - 1]),
+            ]
+            axes.plot(ends[0], [y[at]] * 2, color=colour, linewidth=1.2, alpha=0.6)
+            axes.plot([x[at]] * 2, ends[1], color=colour, linewidth=1.2, alpha=0.6)
         axes.plot(x[at], y[at], "o", color=colour, markersize=8, markeredgecolor="white", zorder=4, clip_on=False)
     axes.plot([0, 1], [0, 1], color=_SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.02, 1.04)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_ylabel("runs with an alarm before the level")
+    axes.set_ylabel("alarm before the level")
     if truth == "pace":
         axes.set_xlabel("years without the truth with an alarm")
         axes.set_title(f"ROC: is the pace {found.truths.times:g} times?", **_TITLE)
@@ -139,6 +144,6 @@ def _draw_roc(axes: Axes, found: DetectionStudy, truth: str) -> None:
         axes.set_xlabel("runs that are not singular, with an alarm")
         axes.set_title("ROC: is the run singular?", **_TITLE)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower right", fontsize=8.5)
+        axes.legend(loc="lower right", fontsize=8.5, title="area", title_fontsize=8.5, **_OPAQUE)
     else:
         axes.text(0.5, 0.55, "no runs to compare", ha="center", color=_SOFT)

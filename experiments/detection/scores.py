@@ -66,6 +66,9 @@ class Roc(NamedTuple):
     thresholds: tuple[float, ...]
     false_alarms: tuple[float, ...]
     """Share of cases without the truth in which the statistic reaches the threshold."""
+    false_low: tuple[float, ...]
+    """Lower end of Wilson's 95% interval of `false_alarms`."""
+    false_high: tuple[float, ...]
     detected: tuple[float, ...]
     """Share of runs with the truth in which it does so before the level."""
     detected_low: tuple[float, ...]
@@ -360,10 +363,14 @@ def roc_curve(positives: Sequence[float], negatives: Sequence[Sequence[float]]) 
         return None
     thresholds = np.unique(np.concatenate([there, absent]))[::-1]
     detected = np.array([float(np.mean(there >= each)) for each in thresholds])
+    false = np.array([float(np.mean(absent >= each)) for each in thresholds])
     ends = [wilson(each, len(there)) for each in detected]
+    false_ends = [wilson(each, len(absent)) for each in false]
     return Roc(
         thresholds=tuple(thresholds.tolist()),
-        false_alarms=tuple(float(np.mean(absent >= each)) for each in thresholds),
+        false_alarms=tuple(false.tolist()),
+        false_low=tuple(low for low, _ in false_ends),
+        false_high=tuple(high for _, high in false_ends),
         detected=tuple(detected.tolist()),
         detected_low=tuple(low for low, _ in ends),
         detected_high=tuple(high for _, high in ends),

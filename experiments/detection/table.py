@@ -6,13 +6,14 @@ import math
 from typing import Final
 
 from experiments.cli.terminal import make_table, print_table, print_text
-from experiments.detection.scores import Days, Estimate, Score, Share
-from experiments.detection.study import DetectionStudy, ScenarioRow
-from experiments.text.number_format import format_factor, format_number, pluralize
+from experiments.detection.detectors import WINDOW_RULE, NamedDetector
+from experiments.detection.scores import Days, Estimate, Share
+from experiments.detection.study import DetectionStudy
+from experiments.text.number_format import format_count, format_factor, pluralize
 
 NONE: Final = "-"
-REPORT_RULE: Final = "pace"
-"""Detector that is the threshold of the report."""
+_LONG: Final = 13.0
+"""Doublings above which a multiple is written as a power of ten if it is long."""
 
 
 def show(found: DetectionStudy) -> None:
@@ -36,7 +37,7 @@ def _show_scenarios(found: DetectionStudy) -> None:
         ("rings", "right"),
         ("day", "right"),
         ("software read", "right"),
-        (f"day of {format_factor(found.truths.level)}", "right"),
+        (f"day of {level_text(found.truths.level)}", "right"),
         ("days before", "right"),
         fixed=("scenario", "detector"),
     )
@@ -67,7 +68,7 @@ def _show_scores(found: DetectionStudy, truth: str) -> None:
         ("lead", "right"),
         ("precision", "right"),
         ("ROC area", "right"),
-        fixed=("detector",),
+        fixed=("detector", false, "missed", "delay", "in time", "lead", "precision", "ROC area"),
     )
     for each in found.scores:
         if each.truth == truth:
@@ -103,56 +104,49 @@ def truth_sentence(found: DetectionStudy, truth: str) -> str:
 
 def sentences(found: DetectionStudy) -> list[str]:
     """Return the sentences on the report's threshold, and on how to read the tables."""
-    first = found.scores[0]
     return [
         *verdict_sentences(found),
-        "Intervals have 95%. Delay and lead are mean days over runs with an alarm; the number after the plus sign is "
-        "of runs that end without one, so that their times are censored.",
-        f"Lead is the time before {format_factor(found.truths.level)} ({found.truths.level:.3g} doublings). Precision "
+        "Below each value is its 95% interval. Delay and lead are mean days over the runs with an alarm. Times of +n "
+        "runs, which end without one, are censored. Days by scenario are medians.",
+        f"Lead is the time before {level_text(found.truths.level)} ({found.truths.level:.3g} doublings). Precision "
         f"assumes {found.base_rate:g} true events a year for 'pace', and that {found.singular_probability:.0%} of runs "
         "are singular for 'singular'.",
-        f"Before day 0, {found.truths.days_before / 365:.3g} years of readings at the reference pace are read. "
-        f"{first.detector} and the other detectors never see the truth or the level.",
+        f"Before day 0, software grows at the reference pace and is read for {found.truths.days_before / 365:.3g} "
+        "years.",
     ]
 
 
 def verdict_sentences(found: DetectionStudy) -> list[str]:
-    """Return what the runs show about the report's threshold; nothing if that was not judged."""
-    rule = next((each for each in found.detectors if each.kind == REPORT_RULE), None)
-    if rule is None:
+    """Return what the runs show about the threshold of the report, for each of its windows."""
+    rules = [each for each in found.detectors if each.kind == WINDOW_RULE]
+    if not rules:
         return []
-    rows = [row for row in found.rows if row.detector == rule.name]
-    return [_day_0_sentence(found, rows), _alarm_sentence(found, rows, f"{rule.threshold:g}"), *_lead(found, rule.name)]
-
-
-def _day_0_sentence(found: DetectionStudy, rows: list[ScenarioRow]) -> str:
+    rows = [row for row in found.rows if row.detector == rules[0].name]
     fast, runs = sum(row.fast_on_day_0.count for row in rows), sum(row.fast_on_day_0.of for row in rows)
-    return (
-        f"In {fast} of {pluralize(runs, 'run')} the pace is {found.truths.times:g} times the reference from day 0 on."
-    )
-
-
-def _alarm_sentence(found: DetectionStudy, rows: list[ScenarioRow], times: str) -> str:
-    parts = [
-        f"in {row.alarm.count} of {row.alarm.of} runs of {row.scenario} ({row.long_run})"
-        + (f" by day {row.alarm_day:,.0f}" if row.alarm_day < math.inf else "")
-        for row in rows
+    return [
+        f"In {fast} of {pluralize(runs, 'run')} the pace is {found.truths.times:g} times the reference from day 0 on.",
+        *(_alarm_sentence(found, rule) for rule in rules),
     ]
-    return (
-        f"The {times}-times rule over {found.detectors[0].settings.window_days:g} days rings {', '.join(parts)}. Days are "
-        "medians."
-    )
 
 
-def _lead(found: DetectionStudy, rule: str) -> list[str]:
+def _alarm_sentence(found: DetectionStudy, rule: NamedDetector) -> str:
+    parts = [
+        f"{row.scenario} ({row.long_run}) {row.alarm.count} of {row.alarm.of}"
+        + (f", day {row.alarm_day:,.0f}" if row.alarm_day < math.inf else "")
+        for row in found.rows
+        if row.detector == rule.name
+    ]
+    rings = f"{rule.threshold:g} times over {rule.settings.window_days:g} days rings in: {'; '.join(parts)}."
+    return f"{rings}{_lead(found, rule.name)}"
+
+
+def _lead(found: DetectionStudy, rule: str) -> str:
     score = found.score(rule, "singular")
-    if not score.in_time.of:
-        return []
-    text = f"In singular runs it comes before the level in {score.in_time.count} of {score.in_time.of}"
     if math.isnan(score.lead.mean):
-        return [f"{text}."]
+        return ""
     side = "before" if score.lead.mean >= 0 else "after"
-    return [f"{text}, on average {abs(score.lead.mean):,.0f} days {side} it."]
+    level = level_text(found.truths.level)
+    return f" In singular runs that is on average {abs(score.lead.mean):,.0f} days {side} {level}."
 
 
 def days_text(days: float) -> str:
@@ -160,34 +154,28 @@ def days_text(days: float) -> str:
     return f"{days:,.0f}" if math.isfinite(days) else NONE
 
 
+def level_text(level: float) -> str:
+    """Format a level in doublings as a multiple of the software of day 0."""
+    return format_factor(level) if level > _LONG else f"×{format_count(float(f'{2**level:.4g}'))}"
+
+
 def _rate(rate: Estimate) -> str:
-    if math.isnan(rate.value):
-        return NONE
-    return f"{format_number(_rounded(rate.value))} ({format_number(_rounded(rate.low))} to {_rounded(rate.high):.2g})"
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.2g}")
+    return NONE if math.isnan(rate.value) else f"{rate.value:.2g}\n({rate.low:.2g} to {rate.high:.2g})"
 
 
 def _share(each: Share) -> str:
-    return f"{each.share:.0%} ({each.low:.0%} to {each.high:.0%})" if each.of else NONE
+    return f"{each.share:.0%}\n({each.low:.0%} to {each.high:.0%})" if each.of else NONE
 
 
 def _estimate(each: Estimate) -> str:
     if math.isnan(each.value):
         return NONE
-    interval = f" ({each.low:.2f} to {each.high:.2f})" if not math.isnan(each.low) else ""
-    return f"{each.value:.2f}{interval}"
+    return f"{each.value:.2f}" + ("" if math.isnan(each.low) else f"\n({each.low:.2f} to {each.high:.2f})")
 
 
 def _days(each: Days) -> str:
+    """Format a mean time, with the number of censored runs after a plus sign, and its interval below."""
+    more = f" +{each.censored}" if each.censored else ""
     if not each.runs:
-        return NONE if not each.censored else f"- +{each.censored}"
-    interval = f" ({each.low:,.0f} to {each.high:,.0f})" if not math.isnan(each.low) else ""
-    return f"{each.mean:,.0f}{interval}" + (f" +{each.censored}" if each.censored else "")
-
-
-def score_title(score: Score) -> str:
-    """Return a detector with the area under its ROC curve."""
-    return f"{score.detector} ({score.roc.area.value:.2f})" if score.roc else score.detector
+        return f"{NONE}{more}"
+    return f"{each.mean:,.0f}{more}" + ("" if math.isnan(each.low) else f"\n({each.low:,.0f} to {each.high:,.0f})")
