@@ -90,7 +90,9 @@ def _draw_lead(axes: Axes, found: DetectionStudy) -> None:
             axes.plot(ends, [place, place], color=colours[name], linewidth=4, alpha=0.45, solid_capstyle="round")
         if lead.runs:
             axes.plot(lead.mean, place, "o", color=colours[name], markersize=9, markeredgecolor="white")
-        in_time = f"in time in {score.in_time.count} of {score.in_time.of}" if score.in_time.of else "level not reached"
+        in_time = (
+            f"in time in {score.in_time.number} of {score.in_time.of}" if score.in_time.of else "level not reached"
+        )
         axes.annotate(
             in_time,
             (1.0, place),

@@ -24,6 +24,8 @@ DAYS_PER_YEAR: Final = 365.0
 BOOTSTRAP_SAMPLES: Final = 1000
 _BOOTSTRAP_SEED: Final = 20
 _ROUNDING: Final = 1e-9
+_DIGITS: Final = 9
+"""Decimals of a statistic, so that rounding errors do not rank equal ones."""
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +41,7 @@ class Estimate(NamedTuple):
 class Share(NamedTuple):
     """A share of cases with Wilson's 95% interval."""
 
-    count: int
+    number: int
     """Number of cases in which it happened."""
     of: int
     """Number of cases."""
@@ -114,7 +116,7 @@ def statistics(rule: Detector, readings: Sequence[TimedReading]) -> tuple[float,
     found: list[float] = []
     for reading in readings:
         rule.update(reading.day, reading.doublings)
-        found.append(rule.statistic)
+        found.append(round(rule.statistic, _DIGITS))
     sustained = rule.sustained_days if isinstance(rule, WindowRule) else 0.0
     if sustained == 0:
         return tuple(found)

@@ -122,7 +122,7 @@ def verdict_sentences(found: DetectionStudy) -> list[str]:
     if not rules:
         return []
     rows = [row for row in found.rows if row.detector == rules[0].name]
-    fast, runs = sum(row.fast_on_day_0.count for row in rows), sum(row.fast_on_day_0.of for row in rows)
+    fast, runs = sum(row.fast_on_day_0.number for row in rows), sum(row.fast_on_day_0.of for row in rows)
     return [
         f"In {fast} of {pluralize(runs, 'run')} the pace is {found.truths.times:g} times the reference from day 0 on.",
         *(_alarm_sentence(found, rule) for rule in rules),
@@ -131,7 +131,7 @@ def verdict_sentences(found: DetectionStudy) -> list[str]:
 
 def _alarm_sentence(found: DetectionStudy, rule: NamedDetector) -> str:
     parts = [
-        f"{row.scenario} ({row.long_run}) {row.alarm.count} of {row.alarm.of}"
+        f"{row.scenario} ({row.long_run}) {row.alarm.number} of {row.alarm.of}"
         + (f", day {row.alarm_day:,.0f}" if row.alarm_day < math.inf else "")
         for row in found.rows
         if row.detector == rule.name
