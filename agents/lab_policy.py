@@ -41,6 +41,14 @@ class LabPolicy:
         """
         return self.settings.policy.publication_delay_days
 
+    @property
+    def safety_share(self) -> float:
+        """Share of research that goes to safety and does not improve software, from 0 up to 1, 1 excluded.
+
+        The lab reads it on day 0, and after each review and each deployment. It counts for papers from then on.
+        """
+        return self.settings.policy.safety_share
+
     def review(self, measured: LabMeasurements) -> None:
         """Change decisions by the measurements since the last review. The lab then carries out the present ones."""
 

@@ -230,6 +230,10 @@ class FixedPolicyParams(
     publication_delay_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
     """Time from a discovery to its publication, from which other labs can gain. 36,500 days, a century, publish
     practically nothing. Source: our choice, 0: a lab publishes at once."""
+    safety_share: Annotated[float, Interval(ge=0, le=0.99), "share"] = 0.0
+    """Share of research that goes to safety: of the time of humans and AIs, and of the GPUs for experiments. It does
+    not improve software, so that a paper counts as 1 - safety_share. Source: our choice, 0; safety slows a team in
+    Armstrong, Bostrom and Shulman (2016) too."""
 
 
 class AdaptivePolicyParams(
@@ -248,6 +252,7 @@ class AdaptivePolicyParams(
     """Excess of the gain of a move over its loss, relative to the loss, above which GPUs move. Source: ours; it exceeds
     the noise of one period in the bundled labs."""
     publication_delay_days: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
+    safety_share: Annotated[float, Interval(ge=0, le=0.99), "share"] = 0.0
 
 
 PolicyParams = FixedPolicyParams | AdaptivePolicyParams
@@ -296,7 +301,7 @@ class HumansParams(
             return -math.inf
         return math.log(self.initial) + day / DAYS_PER_YEAR * math.log(self.growth_per_year)
 
-    def day_of_staff(self, number: int) -> float:
+    def day_of_staff(self, number: float) -> float:
         """Return the day on which the staff reaches a number above that of day 0; ``inf`` if it never does."""
         if self.initial == 0 or self.growth_per_year == 1:
             return math.inf

@@ -52,8 +52,12 @@ class PhaseOccupancy:
         """Move researchers from a phase to a successor. Raises InvalidTransitionError if that is not allowed."""
         if new not in ALLOWED_TRANSITIONS[old]:
             raise InvalidTransitionError(f"{new} cannot follow {old}; allowed: {', '.join(ALLOWED_TRANSITIONS[old])}")
-        self.enter(old, now, -researchers)
-        self.enter(new, now, researchers)
+        count, days, since = self.count, self._days, self._since
+        days[old] += count[old] * (now - since[old])
+        days[new] += count[new] * (now - since[new])
+        since[old] = since[new] = now
+        count[old] -= researchers
+        count[new] += researchers
 
     def days(self, phase: Phase, now: float) -> float:
         """Return the researcher-days spent in a phase up to now."""

@@ -46,8 +46,11 @@ def draw_total_gpu_days(params: ResearcherParams, mean_gpu_days: float, number: 
         return mean_gpu_days * stream.standard_gamma(number)
     sigma = params.experiment_sigma
     if number <= _MAX_EXACT_DRAWS:
-        logarithms = sigma * stream.standard_normal(number) - sigma**2 / 2
-        return float(mean_gpu_days * np.add.reduce(np.exp(logarithms)))
+        costs = stream.standard_normal(number)
+        costs *= sigma
+        costs -= sigma**2 / 2
+        np.exp(costs, out=costs)
+        return float(mean_gpu_days * np.add.reduce(costs))
     shares, means = lognormal_bins(sigma)
     return float(mean_gpu_days * (stream.multinomial(number, shares) @ means))
 
@@ -109,8 +112,12 @@ def _share_below(params: ResearcherParams, x: float) -> float:
 
 def mean_days(params: ResearcherParams, part: str) -> float:
     """Return the mean time of one activity on a paper, thinking or writing [days]."""
-    share = params.writing_share if part == "writing" else 1 - params.writing_share
-    return share / params.papers_per_day
+    return share_of(params, part) / params.papers_per_day
+
+
+def share_of(params: ResearcherParams, part: str) -> float:
+    """Return the share of the time of a paper that one activity takes, thinking or writing."""
+    return params.writing_share if part == "writing" else 1 - params.writing_share
 
 
 def _work_days(params: ResearcherParams, share: float, stream: Generator) -> float:

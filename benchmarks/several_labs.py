@@ -1,7 +1,8 @@
-"""Measure the cost of five labs in one World, over that of one lab, each up to 2^20 researchers.
+"""Measure the cost of two and of five labs in one World, over that of one lab, each up to 2^20 researchers.
 
-Each lab is the shipped one with its 1,024 GPUs. The labs share the clock and nothing else, so that the work is five
-times as much. CPU time, sides take turns. Exits with 1 if the limit is missed.
+Each lab is the shipped one with its 1,024 GPUs. The labs share the clock and nothing else, so that n labs are n times
+the work. CPU time, sides take turns. Exits with 1 if a limit is missed. The limit in seconds is for a quiet core. On
+a core that other programs use too, the same run takes up to twice as long.
 """
 
 import resource
@@ -14,10 +15,14 @@ from sim.scenario.model import Scenario
 from sim.world import World
 
 TURNS = 3
-LABS = 5
+FEW, LABS = 2, 5
 RESEARCHERS = 2**20
-MOST = 1.5
-"""Largest cost per lab, relative to that of one lab alone: the cost is about linear in the labs."""
+MOST = 1.2
+"""Largest cost per lab, relative to that of one lab alone: the cost is linear in the labs."""
+SECONDS = 8.0
+"""Largest cost of the five labs [s of CPU time on a quiet core]."""
+MEGABYTES = 1000.0
+"""Largest memory of this process, with all runs [MB]."""
 
 
 def scenario(labs: int) -> Scenario:
@@ -44,16 +49,19 @@ def side(labs: int) -> Side:
 
 
 def rows() -> Iterator[Row]:
-    """Measure five labs and one."""
-    pair = take_turns(side(LABS), side(1), TURNS)
+    """Measure two labs and five over one; then the time and the memory of the five."""
+    for labs in (FEW, LABS):
+        pair = take_turns(side(labs), side(1), TURNS)
+        what = f"{labs} labs to {RESEARCHERS:,} researchers each, over one"
+        yield Row(what, f"{pair.ours:.1f} s", f"{pair.other:.1f} s", pair.slower, at_most(MOST * labs))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    what = f"{LABS} labs to {RESEARCHERS:,} researchers each, over one"
-    note = f"at most {memory:,.0f} MB of memory"
-    yield Row(what, f"{pair.ours:.1f} s", f"{pair.other:.1f} s", pair.slower, at_most(MOST * LABS), note=note)
+    yield Row(f"{LABS} labs, on a quiet core", f"{pair.ours:.1f} s", f"{SECONDS:g} s", pair.ours / SECONDS, at_most(1))
+    what = f"{LABS} labs, memory without garbage collection"
+    yield Row(what, f"{memory:,.0f} MB", f"{MEGABYTES:,.0f} MB", memory / MEGABYTES, at_most(1))
 
 
 def main() -> int:
-    """Print the table; return 1 if the limit is missed."""
+    """Print the table; return 1 if a limit is missed."""
     return int(show("several labs, CPU time", rows()) > 0)
 
 

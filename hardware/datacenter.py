@@ -136,6 +136,8 @@ class Datacenter:
         """Create or change the pools, which must be free of jobs, by ``params``."""
         pools = self.pools
         self.params, self.pools = params, {}
+        self._pool_names = {use: _pool_name(use, params) for use in PRIORITIES}
+        """Name of the pool of each use."""
         sizes, changes = pool_sizes(params), self._changes_by_pool(params)
         for name in _POOL_ORDER:
             if name in sizes or any(changes.get(name, {}).values()):
@@ -441,9 +443,10 @@ class Datacenter:
 
     def pool(self, use: str) -> GpuCluster | None:
         """Return the pool of a use; None if it has no GPUs."""
-        if use not in PRIORITIES:
+        name = self._pool_names.get(use)
+        if name is None:
             raise ValueError(f"no use {use!r} of the cluster: there are {', '.join(PRIORITIES)}")
-        return self.pools.get(_pool_name(use, self.params))
+        return self.pools.get(name)
 
     @property
     def capacity(self) -> int:

@@ -6,7 +6,7 @@ No other module uses private attributes of SimPy's environment. Decision 29 give
   which rounding can change.
 - Scheduled events are inspected and removed (``_queue``). ``peek()`` returns only the time of the next one.
 - The loop over events is SimPy's ``step()``, inlined (``_queue``, ``_now`` and ``_ok``, ``_value`` of events).
-- The counter of events is pickled (``_eid``).
+- The counter of events is pickled, and numbers timers (``_eid``).
 - A call is scheduled at a low priority (``_ok`` and ``_value`` of an event). ``succeed()`` has a fixed priority.
 - A timer is created in half the time of a ``Timeout`` (``_ok`` and ``_value`` of its class).
 - ``now`` is read without a call: it is a second name of ``_now``, which is a slot.
@@ -43,7 +43,8 @@ class Timer(Event):
             raise ValueError(f"delay = {delay} is negative; allowed: 0 or more. Call the function at a later time")
         self.env = env
         self.callbacks = [callback]
-        env.schedule(self, NORMAL, delay)
+        # The body of SimPy's schedule(), inlined because each change of a cohort creates a timer.
+        heappush(env._queue, (env._now + delay, NORMAL, next(env._eid), self))
 
 
 class BackgroundTimeout(Timeout):

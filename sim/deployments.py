@@ -49,6 +49,7 @@ class Deployments:
         workforce: Workforce,
         compute: ComputeAccount,
         ledger: events.LabLedger,
+        request_settlement: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._settings = settings
@@ -56,6 +57,7 @@ class Deployments:
         self._workforce = workforce
         self._compute = compute
         self._ledger = ledger
+        self._request_settlement = request_settlement
         self.inbox: deque[SoftwareRelease | KernelRelease] = deque()
         """What is handed in and not in use yet."""
         self.on_request: Callable[[int], None] | None = None
@@ -84,7 +86,7 @@ class Deployments:
             self._hold(release)
         else:
             self.inbox.append(release)
-            self._clock.request_settlement()
+            self._request_settlement()
 
     def change_release_days(self, days: float) -> None:
         """Deploy software this long after it is handed in, that which waits included [days]."""
@@ -107,12 +109,12 @@ class Deployments:
             self.inbox.append(self._held.popleft()[1])
         if self._held:
             self._schedule_release(self._held[0][0])
-        self._clock.request_settlement()
+        self._request_settlement()
 
     def deploy_kernels(self, candidates: float, speedup: float) -> None:
         """Hand in faster attention, found after this number of candidates."""
         self.inbox.append(KernelRelease(candidates, speedup))
-        self._clock.request_settlement()
+        self._request_settlement()
 
     def put_into_use(self) -> None:
         """Put what is handed in into use.

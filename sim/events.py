@@ -179,6 +179,16 @@ class GpusDivided(NamedTuple):
     """Lab of the event; empty for the only lab of a World."""
 
 
+class SafetyShareChanged(NamedTuple):
+    """The policy of the lab changed the share of research that goes to safety. Without an event, the share is 0."""
+
+    day: float
+    share: float
+    """Share from this event on, of papers published later."""
+    lab: str = ""
+    """Lab of the event; empty for the only lab of a World."""
+
+
 class BackgroundLoaded(NamedTuple):
     """A job log was loaded; its jobs share the GPUs for experiments."""
 
@@ -324,6 +334,7 @@ LabEvent = (
     | KernelCurveLoaded
     | KernelsDeployed
     | GpusDivided
+    | SafetyShareChanged
     | BackgroundLoaded
     | PapersReceived
     | SoftwareReceived

@@ -41,6 +41,8 @@ class LabKnowledge:
         Events of the run, to which publications and doublings are appended.
     next_generation_at
         Function that returns the software at which the next training run can begin [doublings].
+    request_settlement
+        Function that requests the settlement of the lab, in which papers are counted.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class LabKnowledge:
         compute: ComputeAccount,
         ledger: events.LabLedger,
         next_generation_at: Callable[[], float],
+        request_settlement: Callable[[], None],
     ) -> None:
         self._lab = lab
         self._clock = clock
@@ -63,12 +66,17 @@ class LabKnowledge:
         self._compute = compute
         self._ledger = ledger
         self._next_generation_at = next_generation_at
+        self._request_settlement = request_settlement
         self.software = SoftwareState(law)
         self.history = PublicationHistory()
         """Discovered software over time, and the delay after which it is published."""
         self.literature = Literature(settings.literature)
         self.papers = 0.0
         """Number of papers published."""
+        self.safety_share = 0.0
+        """Share of each paper that is on safety, and does not improve software."""
+        self.safety_papers = 0.0
+        """Work on safety that is published [papers]."""
         self.publications: deque[tuple[PaperBatch, float, Author]] = deque()
         """Batches that are handed in, with the number of their papers that are not counted yet, and their authors."""
         self.doublings = 0
@@ -95,8 +103,12 @@ class LabKnowledge:
         return float(params.experiment_gpu_days * 2.0 ** (-(1 - params.experiment_scaling) * self.software.discovered))
 
     def effective_papers(self, papers: float) -> float:
-        """Return the effective papers of papers written now: n researchers who do research achieve ``n^p``, not n."""
-        penalty = self._settings.growth.parallel_penalty
+        """Return the effective papers of papers written now: ``(1 - s) papers n^(p - 1)``.
+
+        n researchers who do research achieve ``n^p``, not n. Each of them spends the share s on safety, so that safety
+        does not change the penalty.
+        """
+        penalty, papers = self._settings.growth.parallel_penalty, papers * (1 - self.safety_share)
         return float(papers * max(1, self.doing_research) ** (penalty - 1)) if penalty < 1 else float(papers)
 
     @property
@@ -141,6 +153,15 @@ class LabKnowledge:
         effective = self.software.law.papers_between(self.software.effort, step)
         return effective / self.effective_papers(1.0)
 
+    def set_safety_share(self, share: float) -> None:
+        """Set the share of safety in papers that are counted from now on. Raises ValueError outside of [0, 1)."""
+        if share == self.safety_share:
+            return
+        if not 0 <= share < 1:
+            raise ValueError(f"safety_share = {share:g} is not allowed; allowed: 0 to below 1. Correct the policy.")
+        self.safety_share = share
+        self._ledger.append(events.SafetyShareChanged(float(self._clock.now), share))
+
     def record_history(self) -> None:
         """Record the present discovered software, which is published after the delay of the lab."""
         self.history.record(self.software.discovered, float(self._clock.now))
@@ -153,7 +174,7 @@ class LabKnowledge:
     def publish(self, batch: PaperBatch, author: Author) -> None:
         """Hand in papers, which are counted at the end of the instant."""
         self.publications.append((batch, batch.papers, author))
-        self._clock.request_settlement()
+        self._request_settlement()
 
     def count_publications(self) -> None:
         """Count papers one batch at a time, up to the next step of software; each author goes on after its own.
@@ -220,6 +241,7 @@ class LabKnowledge:
         weight = 1 - (1 - self._settings.literature.duplicate_weight) * duplicates / batch.papers
         effective = self.effective_papers(weight * batch.papers)
         self.papers += batch.papers
+        self.safety_papers += batch.papers * self.safety_share
         self.software.add(effective)
         self.record_history()
         if self.on_counted is not None:

@@ -95,6 +95,9 @@ class Lab:
     Raises ScenarioError if the scenario cannot be run.
     """
 
+    is_settlement_due = True
+    """Whether the lab takes part in the next settlement, because something happened in it."""
+
     def __init__(
         self, name: str, scenario: Scenario, calibration: MeasuredKernels, make: LabFactory, run: RunParts
     ) -> None:
@@ -126,6 +129,7 @@ class Lab:
             self.compute,
             self._ledger,
             self._next_generation_at,
+            self.request_settlement,
         )
         self._begin_software(scenario.entry)
         self.workforce = Workforce(
@@ -147,7 +151,13 @@ class Lab:
         self.line, self.humans = self._start_human_team(run, team)
         """Papers in progress of humans, and the humans; without humans they are empty."""
         self.deployments = Deployments(
-            run.clock, self.settings, self.knowledge, self.workforce, self.compute, self._ledger
+            run.clock,
+            self.settings,
+            self.knowledge,
+            self.workforce,
+            self.compute,
+            self._ledger,
+            self.request_settlement,
         )
         """New software and new kernels, on their way into use."""
         self.orders = OrderDesk(
@@ -187,6 +197,7 @@ class Lab:
         """Begin with the software of the entry, which is discovered on the day of the entry."""
         self.knowledge.software.begin_at(entry.software_doublings)
         self._set_publication_delay()
+        self._set_safety_share()
         if entry.day == 0:
             self.knowledge.record_history()
 
@@ -239,9 +250,15 @@ class Lab:
         """Take up software of another lab in this instant [doublings]."""
         self._receive(source, 0.0, gained)
 
+    def receive_humans(self, source: Lab) -> None:
+        """Let the humans of a lab that merges into this one join its own; a lab without humans hires none."""
+        if source.humans.size and self.settings.humans.initial > 0:
+            source.humans.move_to(self.humans)
+            self._on_hiring_due()
+
     def _receive(self, source: str, effective_papers: float, gained: float) -> None:
         self.knowledge.received.append((source, effective_papers, gained))
-        self._clock.request_settlement()
+        self.request_settlement()
 
     @property
     def has_entered(self) -> bool:
@@ -269,21 +286,26 @@ class Lab:
             return
         self.knowledge.record_history()
         self._capacity_changed, self._hiring_due = True, self.settings.humans.initial > 0
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _on_hiring_due(self) -> None:
         self._hiring_due = True
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _on_tasks_due(self) -> None:
         self._tasks_due = True
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _on_inference_changed(self) -> None:
         self._capacity_changed = True
-        self._clock.request_settlement()
+        self.request_settlement()
 
     # --- Stages of an instant: sim.settle ----------------------------------------------------------------
+
+    def request_settlement(self) -> None:
+        """Settle this lab when no event of the instant is left."""
+        self.is_settlement_due = True
+        self._clock.request_settlement()
 
     @property
     def is_unsettled(self) -> bool:
@@ -435,7 +457,7 @@ class Lab:
         self._ledger.append(events.LabEnded(self.now, ending, sentence))
         self._capacity_changed = True
         self.line.close()
-        self._clock.request_settlement()
+        self.request_settlement()
 
     def _start_background(self) -> BackgroundJobs | None:
         load = self.settings.scenario.background()
@@ -449,18 +471,35 @@ class Lab:
     # --- Division of the GPUs ----------------------------------------------------------------------------
 
     def apply_policy(self) -> None:
-        """Divide the GPUs of day 0, and publish, as the policy decides now.
+        """Divide the GPUs of day 0, publish, and divide research between software and safety, as the policy decides.
 
-        Raises ScenarioError if a job of a use that loses GPUs could never start, or if the delay of publications is not
-        allowed.
+        Raises ScenarioError if a job of a use that loses GPUs could never start. Raises it also if the delay of
+        publications or the share of safety is not allowed.
         """
         if not self.has_ended:
             self._set_publication_delay()
+            self._change_safety_share()
             self._apply_gpu_split()
 
     def _set_publication_delay(self) -> None:
         try:
             self.knowledge.history.set_delay(self.policy.publication_delay_days, self.now)
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
+
+    def _change_safety_share(self) -> None:
+        """Change the share of safety if the policy wants another one, after pooled work is counted with the old one."""
+        if self.policy.safety_share == self.knowledge.safety_share:
+            return
+        if self.workforce.publish_pooled_work():
+            self._deployed = True  # the policy is applied again when that work is counted
+        else:
+            self._set_safety_share()
+            self.workforce.schedule_pooled_work()
+
+    def _set_safety_share(self) -> None:
+        try:
+            self.knowledge.set_safety_share(self.policy.safety_share)
         except ValueError as error:
             raise ScenarioError(str(error)) from None
 
@@ -481,7 +520,7 @@ class Lab:
     def _on_review_due(self, _: ClockEvent) -> None:
         if not self.has_ended:
             self._review_due = True
-            self._clock.request_settlement()
+            self.request_settlement()
 
     def _present_split(self) -> GpuSplit:
         params = self.compute.datacenter.params
@@ -575,6 +614,7 @@ class Lab:
             self._change_division_of_tasks()
         if new.policy != old.policy:
             self._set_publication_delay()
+            self._change_safety_share()
         self._capacity_changed = True
         if any(getattr(new, block) != getattr(old, block) for block in ("automation", "horizon", "growth")):
             self._tasks_due = True

@@ -160,6 +160,7 @@ class Exits:
             by_speed.setdefault(speed, {})[str(Use.EXPERIMENT) if use == SHARED else use] = number
         for speed, nodes in by_speed.items():
             into.record_delivery(nodes, speed)
+        into.receive_humans(lab)
         gap = lab.knowledge.software.discovered - into.knowledge.software.discovered
         if gap > 0:
             into.receive_software(name, gap)

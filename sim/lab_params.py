@@ -137,9 +137,9 @@ class MergesParams(
     day: Annotated[float, Interval(ge=0, le=36_500), "days"] = 0.0
     behind_doublings: Annotated[float, Interval(ge=0, le=300), "doublings"] = 0.0
     into: Annotated[str, "name of a lab"] = ""
-    """Lab that receives the GPUs, those on order included, and the better software of both. If it has merged itself,
-    that lab does; if it has ended in another way, no merger takes place. Humans and work under way do not change the
-    lab. Source: our choice."""
+    """Lab that receives the GPUs, those on order included, and the better software of both. It receives the humans too,
+    if it has humans of its own. If it has merged itself, that lab receives them. If it has ended in another way, no
+    merger takes place. Work under way does not change the lab. Source: our choice."""
 
 
 ExitParams = StaysParams | ClosesParams | MergesParams

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -32,6 +31,8 @@ _MIN_ELASTICITY: Final = 1e-6
 """Elasticity below which a value is rounding error."""
 _MIN_SHOWN: Final = 0.005
 """Elasticity below which the sentence omits an input."""
+_MAX_CACHED: Final = 256
+"""Maximum number of results that are kept for later runs of the same scenarios."""
 
 
 class Margins(NamedTuple):
@@ -131,12 +132,28 @@ def _moving_margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> 
 
 def margins_of(scenario: Scenario, doublings: int) -> Margins:
     """Return the limiting input of one scenario; the result is cached, so that runs with other seeds reuse it."""
-    return _margins_cached(scenario, scenario.digest(), doublings)
+    return cached_margins([scenario], [doublings])[0]
 
 
-@lru_cache(maxsize=256)
-def _margins_cached(scenario: Scenario, digest: str, doublings: int) -> Margins:
-    return margins([scenario], [doublings])[0]
+def cached_margins(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> list[Margins]:
+    """Return the limiting inputs as :func:`margins` does, with a cache: equal scenarios are computed once.
+
+    One call for many scenarios takes little longer than a call for one, because the steps of all are taken together.
+    """
+    keys = [(each, each.digest(), n) for each, n in zip(scenarios, doublings, strict=True)]
+    known = {key: _cache[key] for key in keys if key in _cache}
+    missing = list(dict.fromkeys(key for key in keys if key not in known))
+    if missing:
+        computed = margins([scenario for scenario, _, _ in missing], [n for _, _, n in missing])
+        known |= zip(missing, computed, strict=True)
+        _cache.update(zip(missing, computed, strict=True))
+        for key in list(_cache)[:-_MAX_CACHED]:
+            _cache.pop(key, None)
+    return [known[key] for key in keys]
+
+
+_cache: Final[dict[tuple[Scenario, str, int], Margins]] = {}
+"""Latest results by scenario, its digest, and number of doublings; the oldest first."""
 
 
 def _doubling_days(scenarios: Sequence[Scenario], doublings: Sequence[int]) -> Floats:

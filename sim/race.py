@@ -9,9 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.events import GpusDelivered, LabEnded, PaperPublished, PapersReceived, SoftwareReceived
+from sim.events import (
+    GpusDelivered,
+    LabEnded,
+    PaperPublished,
+    PapersReceived,
+    SafetyShareChanged,
+    SoftwareReceived,
+)
 from sim.governance.record import GovernanceRecord
 from sim.lab_factory import LabFactory
+from sim.repeated_research import repeated_share, research_of
 from sim.runner import RunResult, summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
@@ -63,6 +71,14 @@ class RaceResult(NamedTuple):
             return math.nan
         return order[1].day - order[0].day if len(order) > 1 else math.inf
 
+    def safety_of_first(self, level: float) -> float:
+        """Return the share of its papers that the first lab at a level had spent on safety by then.
+
+        ``nan`` if no lab reaches the level.
+        """
+        order = self.order(level)
+        return safety_share_on(self.labs[order[0].lab], order[0].day) if order else math.nan
+
     def software_shares(self) -> dict[str, Floats]:
         """Return the share of each lab in the software of all labs, at each frame."""
         return shares({lab: 2.0 ** np.array(result.series["discovered"]) for lab, result in self.labs.items()})
@@ -70,6 +86,20 @@ class RaceResult(NamedTuple):
     def gpu_shares(self) -> dict[str, Floats]:
         """Return the share of each lab in the GPUs of all labs, at each frame."""
         return shares({lab: gpus_over_time(result) for lab, result in self.labs.items()})
+
+    def repeated_shares(self) -> Floats:
+        """Return the share of the research of all labs that is done more than once, at each frame.
+
+        See :mod:`sim.repeated_research`.
+        """
+        return self._repeated_share(next(iter(self.labs.values())).series["day"])
+
+    def repeated_share_on(self, day: float) -> float:
+        """Return the share of the research of all labs up to a day that is done more than once."""
+        return float(self._repeated_share(day))
+
+    def _repeated_share(self, days: ArrayLike) -> Floats:
+        return repeated_share([research_of(result.events, days) for result in self.labs.values()])
 
 
 def run_race(
@@ -147,6 +177,20 @@ def software_on(result: RunResult, day: float) -> float:
         if isinstance(event, (PaperPublished, PapersReceived, SoftwareReceived)):
             found = event.discovered
     return found
+
+
+def safety_share_on(result: RunResult, day: float) -> float:
+    """Return the share of a lab's papers up to a day that were on safety; its present share if there are no papers."""
+    share = papers = safety_papers = 0.0
+    for event in result.events:
+        if event.day > day:
+            break
+        if isinstance(event, SafetyShareChanged):
+            share = event.share
+        elif isinstance(event, PaperPublished):
+            papers += event.papers
+            safety_papers += share * event.papers
+    return safety_papers / papers if papers else share
 
 
 def gpus_over_time(result: RunResult) -> Floats:

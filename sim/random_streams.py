@@ -57,10 +57,20 @@ class LabStreams:
     def __init__(self, streams: RandomStreams, lab: str) -> None:
         self._streams = streams
         self._lab = lab
+        self._generators: dict[tuple[str, int | str], Generator] = {}
+        """Generators that were used before, in `streams` too."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the generators to the streams of the run."""
+        return self.__dict__ | {"_generators": {}}
 
     def get(self, decision: str, agent: int | str = 0) -> Generator:
         """Return the generator of a decision of one agent of the lab."""
-        return self._streams.get(decision, f"{self._lab}/{agent}")
+        key = (decision, agent)
+        generator = self._generators.get(key)
+        if generator is None:
+            generator = self._generators[key] = self._streams.get(decision, f"{self._lab}/{agent}")
+        return generator
 
 
 def _state_of(generator: Generator) -> _State:

@@ -48,8 +48,8 @@ def in_cohorts(lab: Lab) -> int:
 
 
 def humans(lab: Lab) -> int:
-    """Return the number of human researchers."""
-    return lab.humans.size
+    """Return the number of human researchers; 0 after a merger in which they moved to another lab."""
+    return 0 if lab.humans.has_moved else lab.humans.size
 
 
 def assistants(lab: Lab) -> int:

@@ -44,14 +44,21 @@ class SettlementError(RuntimeError):
 
 
 def settle(labs: Collection[Lab]) -> None:
-    """Run each stage for all labs, until nothing is left. Raises SettlementError if the inboxes do not become empty."""
+    """Run each stage for the labs in which something happened, until nothing is left.
+
+    What a lab hands to another lab in a stage lets that lab take part from then on.
+
+    Raises SettlementError if the inboxes do not become empty.
+    """
     for _ in range(MAX_ROUNDS):
         _run_stages(REPEATED_STAGES, labs)
         if _is_settled(labs):
             _run_stages(FINAL_STAGES, labs)
             if _is_settled(labs):  # a lab that ends while others go on still deactivates its researchers
+                for lab in labs:
+                    lab.is_settlement_due = False
                 return
-    inbox = next(lab.full_inbox for lab in labs if lab.is_unsettled)
+    inbox = next(lab.full_inbox for lab in labs if lab.is_settlement_due and lab.is_unsettled)
     raise SettlementError(
         f"The inbox of {inbox} is not empty after {MAX_ROUNDS:,} rounds in one instant; allowed: an empty one. "
         "Let the agent that hands in wait for some time in between."
@@ -61,8 +68,9 @@ def settle(labs: Collection[Lab]) -> None:
 def _run_stages(stages: Sequence[Stage], labs: Collection[Lab]) -> None:
     for _, run in stages:
         for lab in labs:
-            run(lab)
+            if lab.is_settlement_due:
+                run(lab)
 
 
 def _is_settled(labs: Collection[Lab]) -> bool:
-    return not any(lab.is_unsettled for lab in labs)
+    return not any(lab.is_settlement_due and lab.is_unsettled for lab in labs)

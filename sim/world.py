@@ -216,7 +216,7 @@ class World(mesa.Model):
         if self.ending is None:
             for lab in self.labs.values():
                 lab.apply_policy()
-            self._settle()
+            self._settle_all()
             self.clock.advance(self.now)  # the cluster gives out its GPUs before they are counted
 
     @property
@@ -264,7 +264,7 @@ class World(mesa.Model):
         check_lifetimes(changed)
         for name, lab in self.labs.items():
             lab.prepare_change(changed[name])
-        self._settle()
+        self._settle_all()
         if self.ending is not None:
             self._resume(self.ending, scenario)
         if scenario.run.sample_days != self.scenario.run.sample_days:
@@ -277,7 +277,7 @@ class World(mesa.Model):
         self.exits.apply_settings()
         self.supply.apply_settings()
         self._change_regulator(before.regulator)
-        self._settle()
+        self._settle_all()
 
     def _change_regulator(self, before: RegulatorParams) -> None:
         """Let the regulator follow the policy of the present scenario, if that changed, or leave if there is none."""
@@ -306,6 +306,12 @@ class World(mesa.Model):
             settle(self.labs.values())
         if len(self.labs) > 1 and all(lab.has_ended for lab in self.labs.values()):
             self._end(*events.ALL_LABS_ENDED)
+
+    def _settle_all(self) -> None:
+        """Settle all labs, after a change from outside."""
+        for lab in self.labs.values():
+            lab.is_settlement_due = True
+        self._settle()
 
     def _frame_end(self, steps: int) -> float:
         start, steps_before = self._frame_origin

@@ -47,6 +47,8 @@ class Cohort(LabAgent):
         self._stream_key = identity.stream_key
         self.time, self.randomness, self.compute, self.knowledge, self.team, self.settings = ports
         self.count = dict.fromkeys(Phase, 0)
+        self.size = 0
+        """Number of researchers, active or not."""
         self.inactive_pending = 0
         """Researchers that queue or run and have lost their inference GPU; they pause when their experiment is over."""
         self.thinking = CohortStage(ports, "thinking", self._stream_key, self._on_thought_out, self._max_ideas)
@@ -56,11 +58,6 @@ class Cohort(LabAgent):
         self._running: dict[JobHandle, None] = {}
         """Jobs that hold GPUs."""
         self._batch_limit = BatchLimit(self.knowledge, self.settings)
-
-    @property
-    def size(self) -> int:
-        """Number of researchers, active or not."""
-        return sum(self.count.values())
 
     @property
     def active(self) -> int:
@@ -73,6 +70,7 @@ class Cohort(LabAgent):
         """Add new researchers, which begin to think."""
         self.team.census.enter(Phase.THINK, self.time.now, researchers)
         self.count[Phase.THINK] += researchers
+        self.size += researchers
         self._begin(researchers)
 
     def pause(self, researchers: int) -> None:
@@ -107,6 +105,7 @@ class Cohort(LabAgent):
         """Take over an individual with its paper and its experiment, in its present phase."""
         phase = researcher.phase
         self.count[phase] += 1
+        self.size += 1
         known_at_start, job = researcher.known_at_start, researcher.job
         if job is not None:
             job.transfer_to(self, ExperimentBatch(0.0, 1.0, known_at_start))
@@ -146,7 +145,7 @@ class Cohort(LabAgent):
         batch = _batch_of(array)
         params = self.settings.researcher
         gang = min(params.experiment_gpus, max_gpus)
-        tasks = self._tasks_of_a_job(array, gang) if array.count > 1 else 1
+        tasks = self._tasks_of_a_job(array.count, batch, gang) if array.count > 1 else 1
         stream = self._rng("experiment cost")
         gpu_days = work_model.draw_total_gpu_days(params, batch.mean_gpu_days, tasks, stream)
         gpus = work_model.gang_size(params, gpu_days, max_gpus)
@@ -157,19 +156,19 @@ class Cohort(LabAgent):
     def job_started(self, job: JobHandle) -> None:
         """Move experiments that got their GPUs to phase *run*, at most one for each GPU of the job."""
         self._running[job] = None
-        self._move(Phase.QUEUE, Phase.RUN, self._running_tasks(job))
+        self._move(Phase.QUEUE, Phase.RUN, _running_tasks(job))
 
     def job_stopped(self, job: JobHandle) -> None:
         """Move experiments that lost their GPUs back to phase *queue*."""
         del self._running[job]
-        self._move(Phase.RUN, Phase.QUEUE, self._running_tasks(job))
+        self._move(Phase.RUN, Phase.QUEUE, _running_tasks(job))
 
     def job_over(self, job: JobHandle) -> None:
         """Write the papers of experiments that are over."""
-        running = self._running_tasks(job)
         del self._running[job]
-        tasks = job.tasks
-        self._move(Phase.QUEUE, Phase.RUN, tasks - running)
+        tasks, gpus = job.tasks, job.gpus
+        if tasks > gpus:  # only as many ran at the same time
+            self._move(Phase.QUEUE, Phase.RUN, tasks - gpus)
         inactive = 0
         if self.inactive_pending:
             away = self.count[Phase.QUEUE] + self.count[Phase.RUN]
@@ -178,8 +177,7 @@ class Cohort(LabAgent):
 
     def _write(self, papers: int, known_at_start: int, phase: Phase, inactive: int = 0) -> None:
         """Start to write papers; ``inactive`` of their authors pause first."""
-        immediate = work_model.mean_days(self.settings.researcher, "writing") == 0
-        later = inactive if immediate else papers
+        later = papers if self.settings.researcher.writing_share else inactive
         if later:
             self._move(phase, Phase.WRITE, later)
             self._drafts.add(later, known_at_start)
@@ -218,24 +216,21 @@ class Cohort(LabAgent):
             self.thinking.schedule_next()
             self.writing.schedule_next()
 
-    def _running_tasks(self, job: JobHandle) -> int:
-        """Return how many tasks of a job run at the same time: at most one for each GPU."""
-        return min(job.tasks, job.gpus)
-
     # Limits of batches
 
-    def _tasks_of_a_job(self, array: JobArrayHandle, gang: int) -> int:
-        """Return how many experiments of an array run as one job.
+    def _tasks_of_a_job(self, waiting: int, batch: ExperimentBatch, gang: int) -> int:
+        """Return how many of the waiting experiments of an array run as one job.
 
         Limited so that no GPU idles and no experiment waits long for others of its job.
         """
-        batch, per_day = _batch_of(array), self.settings.researcher.papers_per_day
-        in_time = gang * self.settings.run.leap_tolerance / per_day / max(batch.mean_gpu_days, 1e-300)
-        tasks = min(array.count, in_time)
-        if tasks >= 2:
-            one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
-            tasks = min(tasks, one_job_per_gang)
-        return int(min(tasks, self._max_batch_for_step())) if tasks >= 2 else 1
+        per_day = self.settings.researcher.papers_per_day
+        in_time = gang * self.settings.run.leap_tolerance / per_day / (batch.mean_gpu_days or 1e-300)
+        if in_time < 2:
+            return 1
+        one_job_per_gang = self.count[Phase.QUEUE] * gang / self.compute.gpus_for_experiments()
+        if one_job_per_gang < 2:
+            return 1
+        return int(min(waiting, in_time, one_job_per_gang, self._batch_limit.for_step(self.size)))
 
     def _max_ideas(self) -> float:
         direct = self.knowledge.experiment_gpu_days() == 0
@@ -282,6 +277,12 @@ class Cohort(LabAgent):
 
     def _rng(self, decision: str) -> np.random.Generator:
         return self.randomness.get(decision, self._stream_key)
+
+
+def _running_tasks(job: JobHandle) -> int:
+    """Return how many tasks of a job run at the same time: at most one for each GPU."""
+    tasks, gpus = job.tasks, job.gpus
+    return min(gpus, tasks)
 
 
 def _batch_of(jobs: JobHandle | JobArrayHandle) -> ExperimentBatch:

@@ -148,7 +148,7 @@ class CohortStage:
     @property
     def _memoryless(self) -> bool:
         params = self._settings.researcher
-        return params.timing == "poisson" and work_model.mean_days(params, self._activity) > 0
+        return params.timing == "poisson" and work_model.share_of(params, self._activity) > 0
 
     def _days(self) -> float:
         draw = work_model.thinking_days if self._activity == "thinking" else work_model.writing_days
@@ -179,9 +179,9 @@ class CohortStage:
             self._schedule_leap()
             return
         _, planned, due = self._leap
-        size = min(planned, self._leap_size(count))
-        days = (due - self._time.now) * before / count * (size / planned)
-        self._leap = (self._time.after(days, self._on_leap), size, self._time.now + days)
+        size, now = min(planned, self._leap_size(count)), self._time.now
+        days = (due - now) * before / count * (size / planned)
+        self._leap = (self._time.after(days, self._on_leap), size, now + days)
 
     def _leap_size(self, count: int) -> int:
         """Return how many of ``count`` merged researchers may leave in one leap."""

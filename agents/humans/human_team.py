@@ -29,7 +29,8 @@ def human_without_cohort(human: type[HumanResearcher], cohort: type[HumanCohort]
 class HumanTeam:
     """Employ `humans__initial` people on day 0, and `humans__growth_per_year` times as many each year, rounded down.
 
-    Humans do not leave. If a branch lowers the number, the lab hires again when the schedule exceeds its team.
+    Humans leave only in a merger of their lab. Humans that join from another lab raise the schedule: it stays larger by
+    the same factor. If a branch lowers the number, the lab hires again when the schedule exceeds its team.
 
     Up to ``max_individuals`` humans are agents. A larger team becomes a cohort, which takes over all humans and their
     papers, unless ``leap_tolerance`` is 0. A cohort hires several humans at once: at most a tenth of the share
@@ -79,6 +80,10 @@ class HumanTeam:
         """Individual humans, in the order of their numbers."""
         self.cohort: HumanCohort | None = None
         """Cohort of all humans; None while they are individuals."""
+        self.has_moved = False
+        """Whether the humans work in another lab now, which counts them."""
+        self._schedule_factor = 1.0
+        """Factor by which humans of other labs raise the schedule."""
 
     @property
     def size(self) -> int:
@@ -111,8 +116,14 @@ class HumanTeam:
         self._schedule()
 
     def scheduled(self, day: float) -> int:
-        """Return the number of humans by the schedule on a day."""
-        return math.floor(self._ports.settings.humans.staff(day) * (1 + _ROUNDING))
+        """Return the number of humans by the schedule on a day, those of merged labs included."""
+        return math.floor(self._ports.settings.humans.staff(day) * self._schedule_factor * (1 + _ROUNDING))
+
+    def move_to(self, other: HumanTeam) -> None:
+        """Let all humans join another team, which hires them when it next hires. Both teams must have a schedule."""
+        self.has_moved = True
+        staff = other._ports.settings.humans.staff(other._ports.time.now)
+        other._schedule_factor += self.size / staff
 
     def _employ(self, number: int) -> None:
         """Hire humans until there are this number."""
@@ -149,7 +160,8 @@ class HumanTeam:
         time, number = self._ports.time, 1
         if self.cohort is not None:
             number = max(1, int(self._ports.settings.run.leap_tolerance * self.size / _HIRES_PER_BATCH))
-        day = self._ports.settings.humans.day_of_staff(max(self.size, self.scheduled(time.now)) + number)
+        wanted = max(self.size, self.scheduled(time.now)) + number
+        day = self._ports.settings.humans.day_of_staff(wanted / self._schedule_factor)
         if day < math.inf:
             self._timer = time.after_in_background(max(0.0, day - time.now), self._on_timer)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -27,10 +27,12 @@ from experiments.design.parsing import (
 from experiments.design.planned_run import PlannedRun
 from experiments.design.sampling import BLOCK, UncertaintySpace, points, unit_cube_points
 from experiments.errors import InputError
+from experiments.race.levels import check_level, default_level
 from experiments.storage.file_kinds import wrong_kind_message
 from experiments.uncertainty.distributions import Distribution, PriorError
 from experiments.uncertainty.parsing import GaussianCopula, RankCorrelation
 from sim.engines import Engine
+from sim.scenario.labs import split_name
 from sim.scenario.model import Scenario, ScenarioError, did_you_mean, parameters
 from sim.toml_files import name_of
 
@@ -49,6 +51,7 @@ _RUNS_BY: Final = (
     "n",
     "replications",
     "seed",
+    "level",
     "uncertainties",
     "correlations",
     "levers",
@@ -77,6 +80,8 @@ class Design:
     """Content of an equivalent file, with all defaults, as plain values."""
     digest: str
     """SHA-256 of everything that runs depend on; names, descriptions and the path of the base are not part of it."""
+    level: float | None = None
+    """Level of discovered software that decides a race [doublings]; None for runs of one lab."""
     _blocks: dict[int, dict[str, list[Any]]] = field(default_factory=dict, compare=False, repr=False)
     """Cached points by block."""
 
@@ -141,7 +146,7 @@ class Design:
             replications=replications,
             levers=values,
             content=content,
-            digest=_digest({key: content[key] for key in _RUNS_BY if key in content}, self.base),
+            digest=_digest(_digested(content), self.base),
             _blocks={},
         )
 
@@ -182,8 +187,13 @@ class Design:
 
     def _single_levers(self) -> list[dict[str, Any]]:
         """Return each value of a lever that differs from the base scenario, by flat name."""
-        base: dict[str, list[Any]] = {name: [value] for name, value in self.base.flat().items()}
-        base["researcher__initial"].append(self.base.initial_researchers)  # 0 follows the GPUs
+        base: dict[str, list[Any]] = {}
+        for prefix, scenario in _named_scenarios(self.base):
+            base |= {f"{prefix}{name}": [value] for name, value in scenario.flat().items()}
+            base[f"{prefix}researcher__initial"].append(scenario.initial_researchers)  # 0 follows the GPUs
+        for name, value in self.base.overrides:
+            if value not in base.setdefault(name, []):  # a share of GPUs, which a lab itself has as GPUs
+                base[name] = [value]
         moves = [_flat({name: value}) for name, values in self.levers.items() for value in values]
         return [move for move in moves if any(value not in base[name] for name, value in move.items())]
 
@@ -195,13 +205,22 @@ class Design:
         )
         known = parameters()
         return {
-            name: [round_to_parameter(value, known[name]) for value in prior.ppf(correlated[name]).tolist()]
+            name: [
+                round_to_parameter(each, known[split_name(name)[1]]) for each in prior.ppf(correlated[name]).tolist()
+            ]
             for name, prior in self.uncertainties.items()
         }
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the cached points, which are drawn again after unpickling."""
         return self.__dict__ | {"_blocks": {}}
+
+
+def _named_scenarios(base: Scenario) -> Iterator[tuple[str, Scenario]]:
+    """Yield the scenario of all labs, and that of each of several labs, with the text in front of its flat names."""
+    yield "", base
+    for lab in base.labs if len(base.labs) > 1 else ():
+        yield f"{lab}.", base.lab_scenario(lab)
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -251,8 +270,11 @@ def load_design(name: str, *, changes: Mapping[str, Any] | None = None, engine: 
     if wrong := wrong_kind_message(path, "design"):
         raise InputError(wrong)
     try:
-        design = _build_design(name_of(path), parse_design(content, path.parent, changes or {}, engine))
+        spec = parse_design(content, path.parent, changes or {}, engine)
+        design = _build_design(name_of(path), spec)
         _check_runs(design)
+        if len(design.base.labs) > 1:
+            design = _with_level(design, spec.level)
     except (InputError, PriorError, ScenarioError) as error:
         raise InputError(f"{path}: {error}") from None
     return design
@@ -264,7 +286,10 @@ def shipped_designs() -> list[str]:
 
 
 def to_toml(design: Design) -> str:
-    """Return the text of a TOML file with the same design; it has the same digest in every folder."""
+    """Return the text of a TOML file with the same design; it has the same digest in every folder.
+
+    The file of a design of several labs cannot be loaded if it varies a parameter that its own base file sets.
+    """
     import tomli_w  # noqa: PLC0415 - not needed to run a design
 
     return tomli_w.dumps(design.content)
@@ -307,6 +332,26 @@ def _build_design(name: str, spec: DesignSpec) -> Design:
         content,
         _digest(runs_by, spec.base),
     )
+
+
+def _with_level(design: Design, level: float | None) -> Design:
+    """Return a design of races to a level, by default the lowest default level of their scenarios.
+
+    All runs have one level, so that they can be compared. Raises InputError if the level is not allowed at the first
+    point with some combination of levers.
+    """
+    drawn = design.values(0)
+    scenarios = [design.base.replace(**drawn, **levers) for levers in _combinations_to_try(design)]
+    chosen = min(map(default_level, scenarios)) if level is None else level
+    for scenario in scenarios:
+        check_level(scenario, chosen, "level")
+    content = design.content | {"level": chosen}
+    return replace(design, level=chosen, content=content, digest=_digest(_digested(content), design.base))
+
+
+def _digested(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a design's content that runs depend on."""
+    return {key: content[key] for key in _RUNS_BY if key in content}
 
 
 def _check_runs(design: Design) -> None:

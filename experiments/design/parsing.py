@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, TypeVar, get_args
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from experiments.uncertainty.parsing import (
     require_known,
 )
 from sim.engines import Engine
-from sim.scenario.labs import split_name
+from sim.scenario.labs import check_block, split_name
 from sim.scenario.model import DEFAULT, Parameter, Scenario, ScenarioError, did_you_mean, parameters, shipped_scenarios
 from sim.scenario.renamed import current_content
 from sim.toml_files import TomlError, read_toml
@@ -44,6 +44,7 @@ _KEYS: Final = (
     "n",
     "replications",
     "seed",
+    "level",
     "set",
     "uncertainties",
     "correlations",
@@ -54,9 +55,10 @@ _SAMPLED: Final = ("sobol", "latin-hypercube", "random")
 
 ZIP: Final = "zip"
 """Key of a coupled lever, which changes several parameters together."""
+_Found = TypeVar("_Found")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _WORDS_OF_TABLES: Final = frozenset(
-    {"all", "luck", "pace", "explosion", "levers", "parameter", "value", "runs", "points"}
+    {"all", "luck", "pace", "explosion", "lab", "levers", "parameter", "value", "runs", "points"}
 )
 """Names that are reserved for columns and rows in the tables of an analysis."""
 
@@ -88,6 +90,8 @@ class DesignSpec(NamedTuple):
     correlations: tuple[RankCorrelation, ...]
     levers: dict[str, tuple[Any, ...]]
     """Lever → its values; each value of a coupled lever is a dictionary of parameters that change together."""
+    level: float | None
+    """Level that decides a race [doublings]; None if the file has none."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -113,16 +117,27 @@ def parse_design(
         if not isinstance(content.get(key, {}), Mapping):
             raise InputError(f"the file: {key} = {content[key]!r} is not a table; allowed: a table [{key}]")
     base, base_name, changed = _parse_base(content, folder, changes)
+    content = {**content} | {
+        key: name_by_lab(content[key], base.labs) for key in ("uncertainties", "levers") if key in content
+    }
     sampling = _parse_choice(content, "sampling", tuple(SAMPLINGS), None)
     uncertainties = {
-        name: _parse_uncertainty(name, content["uncertainties"][name], folder, sampling)
+        name: _parse_uncertainty(name, content["uncertainties"][name], folder, sampling, base)
         for name in sorted(content.get("uncertainties", {}))
     }
-    levers = {name: _parse_lever(name, content["levers"][name]) for name in sorted(content.get("levers", {}))}
-    _check_disjoint(uncertainties, levers, changed)
+    levers = {name: _parse_lever(name, content["levers"][name], base) for name in sorted(content.get("levers", {}))}
+    # The values of each lab in the base are not settings of the design, which may vary them.
+    is_race = len(base.labs) > 1
+    settings = {**name_by_lab(content.get("set", {}), base.labs), **changes} if is_race else changed
+    _check_disjoint(uncertainties, levers, settings)
     engines: tuple[Engine, ...] = get_args(Engine)
     named = _parse_choice({"engine": engine} if engine else content, "engine", engines, engines[0])
     chosen = next(each for each in engines if each == named)
+    if chosen == "fluid" and len(base.labs) > 1:
+        raise InputError(
+            f"engine = 'fluid' cannot run the {len(base.labs)} labs of '{base.name}'; allowed with several labs: "
+            "world. Leave the engine out."
+        )
     return DesignSpec(
         {key: _parse_text(content, key) for key in ("description", "source") if key in content},
         base,
@@ -136,7 +151,38 @@ def parse_design(
         uncertainties,
         _parse_correlations(content, sampling, uncertainties),
         levers,
+        _parse_level(content, base),
     )
+
+
+def _parse_level(content: Mapping[str, Any], base: Scenario) -> float | None:
+    if "level" not in content:
+        return None
+    if len(base.labs) < 2:
+        raise InputError(
+            f"the file: level is not read, because the scenario '{base.name}' does not have several labs. Leave level "
+            "out, or choose the base two-labs."
+        )
+    return parse_number(content["level"], "the file: level")
+
+
+def name_by_lab(table: Mapping[str, Any], labs: Sequence[str]) -> dict[str, Any]:
+    """Return a table with the flat names of parameters: ``leader.entry__day`` for ``entry__day`` in a table ``leader``.
+
+    TOML reads a name with a dot as such a table, unless it is in quotes. A table of parameters whose name is not that
+    of a lab is such a table too, so that the unknown lab is reported.
+    """
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if (
+            isinstance(value, Mapping)
+            and ZIP not in value
+            and (key in labs or (value and all("__" in n for n in value)))
+        ):
+            found |= {f"{key}.{name}": each for name, each in value.items()}
+        else:
+            found[key] = value
+    return found
 
 
 def _parse_base(
@@ -146,19 +192,31 @@ def _parse_base(
     name = _parse_file_name(content, "base", DEFAULT)
     beside = folder / name
     own = name not in shipped_scenarios() and (name.endswith(".toml") or beside.is_file())
-    settings = {**content.get("set", {}), **changes}
     scenario = _call_at("base", lambda: Scenario.load(beside if own else name))
+    settings = {**name_by_lab(content.get("set", {}), scenario.labs), **changes}
     base = _call_at("[set]", lambda: scenario.replace(**settings))
-    shown, default = base.flat(), Scenario.load(DEFAULT).flat()
+    shown, default = base.flat() | dict(base.overrides), Scenario.load(DEFAULT).flat()
     if not own:
-        return base, name, {key: shown[key] for key in sorted(split_name(key)[1] for key in settings)}
+        return base, name, {key: shown[key] for key in sorted(settings)}
     for key, value in scenario.flat().items():
         if value != default[key] and (unread := base.unread(key)):
             raise InputError(f"[set] leaves something of the base unread: {unread}")
-    return base, DEFAULT, {key: value for key, value in sorted(shown.items()) if value != default[key]}
+    return base, DEFAULT, _changes_from_default(base, default)
 
 
-def _call_at(where: str, load: Callable[[], Scenario]) -> Scenario:
+def _changes_from_default(base: Scenario, default: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what turns the default scenario into this one; each lab of several has at least one value."""
+    shared = {key: value for key, value in sorted(base.flat().items()) if value != default[key]}
+    if len(base.labs) == 1:
+        return shared
+    named = {split_name(key)[0] for key, _ in base.overrides}
+    own = {f"{lab}.entry__day": base.entry.day for lab in base.labs if lab not in named}
+    return shared | {
+        key: value for lab in base.labs for key, value in (*base.overrides, *own.items()) if split_name(key)[0] == lab
+    }
+
+
+def _call_at(where: str, load: Callable[[], _Found]) -> _Found:
     """Return the result of ``load``; add the place in the file to the message if it raises ScenarioError."""
     try:
         return load()
@@ -166,9 +224,9 @@ def _call_at(where: str, load: Callable[[], Scenario]) -> Scenario:
         raise InputError(f"{where}: {error}") from None
 
 
-def _parse_uncertainty(name: str, table: Any, folder: Path, sampling: str) -> Uncertainty:
+def _parse_uncertainty(name: str, table: Any, folder: Path, sampling: str, base: Scenario) -> Uncertainty:
     where = f"[uncertainties.{name}]"
-    parameter = _find_parameter(name, "[uncertainties]")
+    parameter = _find_parameter(name, "[uncertainties]", base)
     if not isinstance(table, Mapping):
         raise PriorError(f"{where}: {table!r} is not a table; allowed: a table with 'distribution'")
     if parameter.low is None:
@@ -230,12 +288,12 @@ def _check_within(found: Distribution, parameter: Parameter, where: str) -> None
         )
 
 
-def _parse_lever(name: str, values: Any) -> tuple[Any, ...]:
+def _parse_lever(name: str, values: Any, base: Scenario) -> tuple[Any, ...]:
     """Return the values of a lever; their bounds are checked later, when scenarios are built."""
     if isinstance(values, Mapping) and ZIP in values:
-        return _parse_coupled_lever(name, values)
+        return _parse_coupled_lever(name, values, base)
     where = f"[levers]: {name}"
-    found = _parse_values(values, _find_parameter(name, "[levers]"), where)
+    found = _parse_values(values, _find_parameter(name, "[levers]", base), where)
     _check_distinct(found, where)
     return tuple(found)
 
@@ -256,18 +314,18 @@ def _check_distinct(values: Sequence[Any], where: str) -> None:
             raise InputError(f"{where}: {value!r} is listed twice. Leave one out.")
 
 
-def _parse_coupled_lever(name: str, table: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+def _parse_coupled_lever(name: str, table: Mapping[str, Any], base: Scenario) -> tuple[dict[str, Any], ...]:
     """Return the values of a coupled lever: the first values of its parameters together, then the second ones."""
-    from experiments.sweep.records import run_schema  # noqa: PLC0415 - slow to load, and rarely needed
+    from experiments.sweep.race_records import race_run_schema  # noqa: PLC0415 - slow to load, and rarely needed
 
     where = f"[levers.{name}]"
     require_known(table, (ZIP,), where)
-    if "__" in name or not _NAME.fullmatch(name) or name in _WORDS_OF_TABLES or name in run_schema().names:
+    if "__" in name or not _NAME.fullmatch(name) or name in _WORDS_OF_TABLES or name in race_run_schema(()).names:
         raise InputError(
             f"{where}: {name!r} is not a name for a coupled lever; allowed: letters, digits, - and single _, "
             f"and not the name of a parameter or of a result. Choose another name, such as [levers.compute]."
         )
-    zipped = table[ZIP]
+    zipped = name_by_lab(table[ZIP], base.labs) if isinstance(table[ZIP], Mapping) else table[ZIP]
     if not isinstance(zipped, Mapping) or len(zipped) < 2:
         raise InputError(
             f"{where}: {ZIP} = {zipped!r} is not allowed; allowed: a table of at least two parameters and their lists. "
@@ -275,7 +333,8 @@ def _parse_coupled_lever(name: str, table: Mapping[str, Any]) -> tuple[dict[str,
         )
     within = f"{where}: {ZIP}"
     lists = {
-        each: _parse_values(zipped[each], _find_parameter(each, within), f"{within}: {each}") for each in sorted(zipped)
+        each: _parse_values(zipped[each], _find_parameter(each, within, base), f"{within}: {each}")
+        for each in sorted(zipped)
     }
     lengths = {each: len(values) for each, values in lists.items()}
     if len(set(lengths.values())) > 1:
@@ -329,11 +388,27 @@ def _to_parameter_type(value: Any, parameter: Parameter, where: str) -> Any:
     return int(value) if whole else value
 
 
-def _find_parameter(name: str, where: str) -> Parameter:
+def _find_parameter(name: str, where: str, base: Scenario) -> Parameter:
+    lab, flat_name = split_name(name)
+    if lab:
+        _check_lab(lab, name, where, base)
     known = parameters()
-    if name not in known:
-        raise InputError(f"{where}: no parameter '{name}' (`asara explain` lists them){did_you_mean(name, known)}")
-    return known[name]
+    if flat_name not in known:
+        near = did_you_mean(flat_name, known)
+        raise InputError(f"{where}: no parameter '{flat_name}' (`asara explain` lists them){near}")
+    return known[flat_name]
+
+
+def _check_lab(lab: str, name: str, where: str, base: Scenario) -> None:
+    """Check that a parameter can be of one lab. Raises InputError if there is no such lab, or it is of all labs."""
+    if len(base.labs) < 2:
+        raise InputError(
+            f"{where}: '{name}' is a parameter of one of several labs, and the scenario '{base.name}' does not have "
+            f"several. Write {split_name(name)[1]}, or choose the base two-labs."
+        )
+    if lab not in base.labs:
+        raise InputError(f"{where}: no lab '{lab}'; allowed: {', '.join(base.labs)}{did_you_mean(lab, base.labs)}")
+    _call_at(where, lambda: check_block(lab, split_name(name)[1]))
 
 
 def _check_disjoint(uncertainties: Mapping[str, Any], levers: Mapping[str, Any], changed: Mapping[str, Any]) -> None:

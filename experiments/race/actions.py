@@ -12,7 +12,8 @@ from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
 from experiments.errors import InputError
 from experiments.race.figure import race_picture
-from experiments.race.study import RaceStudy, check_level, race_curves, study
+from experiments.race.levels import check_level
+from experiments.race.study import RaceStudy, race_curves, study
 from experiments.race.table import sentences, show
 from experiments.storage.atomic import json_file, to_json_values, write_files
 from experiments.sweep.actions import count_cores
@@ -80,10 +81,13 @@ def json_content(found: RaceStudy) -> Any:
             "ended": each.ended,
             "software": each.software,
             "gpus": each.gpus,
+            "repeated": each.repeated,
+            "safety": each.safety,
         }
         for each in found.outcomes
     ]
     content["one_lab"] = [{"seed": each.seed, "level_days": each.level_days} for each in found.one_lab]
     del content["outcomes"]
     content["earlier"] = None if found.earlier is None else found.earlier._asdict()
+    content["safety"] = None if found.safety is None else found.safety._asdict()
     return to_json_values(content)

@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, add_title, render
 from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, label_factors
-from experiments.race.study import RaceCurves, RaceStudy, first_labs, lead_days, one_lab_curve, race_curves
+from experiments.race.seed_runs import first_labs, lead_days
+from experiments.race.study import RaceCurves, RaceStudy, one_lab_curve, race_curves
 from experiments.race.table import lead_sentence, level_sentence, level_text
 
 COLOURS: Final = (BLUE, ORANGE, GREEN, PINK, SKY, "#D55E00", "#1b1b1c")

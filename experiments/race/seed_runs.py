@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,7 +15,7 @@ from experiments.design.planned_run import PlannedRun
 from experiments.sweep.records import RunRecord
 from sim.engines import Engine
 from sim.events import LabEnded
-from sim.race import day_of_level, gpus_over_time, run_race, software_on
+from sim.race import RaceResult, day_of_level, gpus_over_time, run_race, safety_share_on, software_on
 from sim.runner import RunResult, run
 from sim.scenario.model import Scenario
 
@@ -26,6 +26,10 @@ MAX_FRAMES: Final = 256
 """Largest number of days that are kept of a run."""
 OUTCOME: Final = "outcome"
 """Column of a record that contains the outcome of a seed."""
+MAJORITY: Final = 0.5
+"""Share of the software of all labs above which a lab has taken all."""
+TIE_DAYS: Final = 1e-9
+"""Time within which two labs reach a level together [days]."""
 Watch = Callable[["World"], bool]
 Curve = tuple[float, ...]
 
@@ -46,6 +50,10 @@ class RaceOutcome(NamedTuple):
     """Discovered software of each lab on that day [doublings]."""
     gpus: dict[str, float]
     """GPUs of each lab on that day."""
+    repeated: float
+    """Share of the research of all labs up to that day that was done more than once."""
+    safety: dict[str, float]
+    """Share of the papers of each lab up to that day that were on safety."""
     ended: dict[str, float]
     """Day on which each lab ended its research; ``inf`` if it did not."""
     days: Curve
@@ -90,6 +98,11 @@ def run_race_seed(
     result = run_race(scenario, seed, goal)
     if result.ending == "interrupted" and not goal.reached:
         return None
+    return race_outcome(result, levels, "decided" if goal.reached else result.ending)
+
+
+def race_outcome(result: RaceResult, levels: Sequence[float], ending: str = "") -> RaceOutcome:
+    """Return the outcome of a race. ``ending``: reason to stop, by default that of the run."""
     level_days = {lab: tuple(result.day_of(lab, level) for level in levels) for lab in result.labs}
     first = min(days[-1] for days in level_days.values())
     decided = first if first < math.inf else result.day
@@ -98,18 +111,58 @@ def run_race_seed(
     gpus = {lab: gpus_over_time(each).tolist() for lab, each in result.labs.items()}
     there = max(0, bisect_right(days, decided) - 1)
     return RaceOutcome(
-        seed=seed,
-        ending="decided" if goal.reached else result.ending,
+        seed=result.seed,
+        ending=ending or result.ending,
         day=result.day,
         level_days=level_days,
         decided=decided,
         software={lab: software_on(each, decided) for lab, each in result.labs.items()},
         gpus={lab: each[there] for lab, each in gpus.items()},
+        repeated=result.repeated_share_on(decided),
+        safety={lab: safety_share_on(each, decided) for lab, each in result.labs.items()},
         ended={lab: _day_of_end(each) for lab, each in result.labs.items()},
         days=_pick(days, kept),
         software_curve={lab: _pick(each.series["discovered"], kept) for lab, each in result.labs.items()},
         gpu_curve={lab: _pick(each, kept) for lab, each in gpus.items()},
     )
+
+
+def first_labs(outcome: RaceOutcome, at: int) -> list[str]:
+    """Return the labs that reach a level first, by the number of the level; several if they reach it together."""
+    days = {lab: each[at] for lab, each in outcome.level_days.items()}
+    first = min(days.values())
+    return [lab for lab, day in days.items() if day <= first + TIE_DAYS] if first < math.inf else []
+
+
+def lead_days(outcome: RaceOutcome, at: int) -> float:
+    """Return the time from the first lab to the second at a level [days].
+
+    ``inf`` if only one lab reaches it, and ``nan`` if none does.
+    """
+    first, second = sorted(each[at] for each in outcome.level_days.values())[:2]
+    return math.nan if first == math.inf else second - first
+
+
+def is_cut_short(outcome: RaceOutcome) -> bool:
+    """Return whether the first lab ended before the second reached the highest level."""
+    first, second = sorted(outcome.level_days, key=lambda lab: outcome.level_days[lab][-1])[:2]
+    return outcome.ended[first] < outcome.level_days[second][-1] - TIE_DAYS
+
+
+def software_shares(outcome: RaceOutcome) -> dict[str, float]:
+    """Return the share of each lab in the software of all labs, ``2^doublings``, when the race is decided."""
+    return sum_to_one({lab: 2.0**level for lab, level in outcome.software.items()})
+
+
+def majority_lab(shares: Mapping[str, float]) -> str | None:
+    """Return the lab that has more than `MAJORITY` of the software of all; None if there is none."""
+    return next((lab for lab, share in shares.items() if share > MAJORITY), None)
+
+
+def sum_to_one(values: Mapping[str, float]) -> dict[str, float]:
+    """Return the share of each lab in the sum over all labs; 0 if the sum is 0."""
+    total = sum(values.values())
+    return {name: each / total if total > 0 else 0.0 for name, each in values.items()}
 
 
 def run_one_lab_seed(

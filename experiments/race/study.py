@@ -18,26 +18,31 @@ from numpy.typing import NDArray
 from experiments.errors import InputError
 from experiments.monte_carlo.runner import quantiles
 from experiments.progress import OnProgress, count_progress, ignore_progress
+from experiments.race.levels import check_level, is_shared, levels_of
 from experiments.race.one_lab import gpus_by_lab, merge_labs
-from experiments.race.seed_runs import OUTCOME, Curve, OneLabOutcome, RaceOutcome, RacePlan
+from experiments.race.seed_runs import (
+    OUTCOME,
+    Curve,
+    OneLabOutcome,
+    RaceOutcome,
+    RacePlan,
+    first_labs,
+    is_cut_short,
+    lead_days,
+    majority_lab,
+    software_shares,
+    sum_to_one,
+)
 from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
 from experiments.sweep.workers.local import LocalWorkerPool
-from sim.growth import FrozenLaw
 from sim.race import concentration, require_labs
+from sim.racing.safety_game import safety_of_share
 from sim.scenario.model import Scenario, ScenarioError
 from sim.world import World
 
 PERCENTILES: Final = (0.1, 0.5, 0.9)
-MAX_LEVELS: Final = 9
-"""Largest number of levels in the table."""
-MAJORITY: Final = 0.5
-"""Share of the software of all labs above which a lab has taken all."""
 CURVE_POINTS: Final = 161
 """Number of days of a curve."""
-_TIE_DAYS: Final = 1e-9
-"""Time within which two labs reach a level together [days]."""
-_TOLERANCE: Final = 1e-9
-"""Rounding of a level [doublings]."""
 
 Floats = NDArray[np.float64]
 
@@ -83,6 +88,19 @@ class ShareRow(NamedTuple):
     """Share on the day on which the first lab reaches the highest level."""
 
 
+class FirstLabSafety(NamedTuple):
+    """How much safety the first lab kept; means over the seeds in which a lab is first."""
+
+    share: float
+    """Share of its papers that it had spent on safety."""
+    probability: float
+    """Probability that it is safe, by :func:`sim.racing.safety_game.safety_of_share`."""
+    low: float
+    """Lower end of the 95% interval of this probability; ``nan`` with one seed."""
+    high: float
+    """Upper end."""
+
+
 class RaceStudy(NamedTuple):
     """A race over seeds."""
 
@@ -114,55 +132,12 @@ class RaceStudy(NamedTuple):
     """Share of each lab in the GPUs of all."""
     concentration: dict[str, ShareRow]
     """Herfindahl index of `software` and of `compute`: 1/n for n equal labs, 1 for one that has all."""
+    repeated: Percentiles
+    """Share of the research of all labs that is done twice until the first lab reaches the highest level."""
     earlier: MeanInterval | None
     """Mean time by which one lab with all GPUs is earlier [days]; None unless all of at least two seeds reach it."""
-
-
-def highest_level(scenario: Scenario) -> float:
-    """Return the highest level that all labs can reach before they end, in whole doublings."""
-    labs = [scenario.lab_scenario(name) for name in scenario.labs]
-    highest = min(min(float(lab.run.max_doublings), lab.growth.limit - 1) for lab in labs)
-    return float(math.floor(highest + _TOLERANCE))
-
-
-def default_level(scenario: Scenario) -> float:
-    """Return the highest level, or half of it if a lab gains from others: the leader must not end before followers."""
-    highest = highest_level(scenario)
-    return float(max(1, highest // 2)) if is_shared(scenario) else highest
-
-
-def is_shared(scenario: Scenario) -> bool:
-    """Return whether a lab gains from the research of others."""
-    commons = [scenario.lab_scenario(name).commons for name in scenario.labs]
-    return any(each.publication_share > 0 or each.diffusion_per_year > 0 for each in commons)
-
-
-def check_level(scenario: Scenario, level: float | None) -> float:
-    """Return the level that decides a race, by default :func:`default_level`.
-
-    Raises InputError if it is not between the software with which the labs begin and the highest one.
-    """
-    labs = [scenario.lab_scenario(name) for name in scenario.labs]
-    if all(isinstance(lab.growth, FrozenLaw) for lab in labs):
-        raise InputError(
-            "growth__law = 'frozen' lets no lab reach a level; allowed: a law by which software grows. Choose "
-            "growth__law = 'returns'."
-        )
-    lowest, highest = max(lab.entry.software_doublings for lab in labs), highest_level(scenario)
-    chosen = default_level(scenario) if level is None else level
-    if not lowest < chosen <= highest:
-        raise InputError(
-            f"--level = {chosen:g} doublings is not a level that decides this race; allowed: above the {lowest:g} with "
-            f"which a lab begins, up to {highest:g}. Write --level {highest:g}, or raise run__max_doublings."
-        )
-    return chosen
-
-
-def levels_of(level: float, lowest: float = 0.0) -> tuple[float, ...]:
-    """Return at most `MAX_LEVELS` levels in whole doublings above ``lowest``, and the deciding one."""
-    step = max(1, math.ceil(level / MAX_LEVELS))
-    below = [float(each) for each in range(step, math.ceil(level - _TOLERANCE), step) if each > lowest]
-    return (*below, level)
+    safety: FirstLabSafety | None
+    """Safety of the first lab; None if no lab spends research on safety, or if none reaches the level."""
 
 
 def study(
@@ -183,7 +158,7 @@ def study(
     seeds
         Random seeds.
     level
-        Level that decides the race [doublings], by default that of :func:`default_level`.
+        Level that decides the race [doublings], by default that of :func:`experiments.race.levels.default_level`.
     workers
         Number of processes. With 1, all runs happen in this process.
     on_progress
@@ -278,12 +253,12 @@ def summarize(
     rows = tuple(_level_row(at, level, labs, outcomes, one_lab) for at, level in enumerate(plan.levels))
     first = [first_labs(each, -1) for each in outcomes]
     parts = {
-        "software": [_shares({lab: 2.0 ** each.software[lab] for lab in labs}) for each in outcomes],
-        "compute": [_shares(each.gpus) for each in outcomes],
+        "software": [software_shares(each) for each in outcomes],
+        "compute": [sum_to_one(each.gpus) for each in outcomes],
     }
     begins = {
-        "software": _shares({lab: 2.0 ** outcomes[0].software_curve[lab][0] for lab in labs}),
-        "compute": _shares({lab: outcomes[0].gpu_curve[lab][0] for lab in labs}),
+        "software": sum_to_one({lab: 2.0 ** outcomes[0].software_curve[lab][0] for lab in labs}),
+        "compute": sum_to_one({lab: outcomes[0].gpu_curve[lab][0] for lab in labs}),
     }
     shown = {
         name: {lab: ShareRow(begins[name][lab], percentiles([each[lab] for each in parts[name]])) for lab in labs}
@@ -300,8 +275,8 @@ def summarize(
         levels=rows,
         ties=sum(len(each) > 1 for each in first),
         undecided=sum(not each for each in first),
-        ended_early=sum(map(_is_cut_short, outcomes)) if is_shared(plan.base) else 0,
-        majority={lab: chance([each[lab] > MAJORITY for each in parts["software"]]) for lab in labs},
+        ended_early=sum(map(is_cut_short, outcomes)) if is_shared(plan.base) else 0,
+        majority={lab: chance([majority_lab(each) == lab for each in parts["software"]]) for lab in labs},
         software=shown["software"],
         compute=shown["compute"],
         concentration={
@@ -311,7 +286,9 @@ def summarize(
             )
             for name in parts
         },
+        repeated=percentiles([each.repeated for each in outcomes]),
         earlier=_days_earlier(outcomes, one_lab),
+        safety=_safety_of_first(outcomes, first),
     )
 
 
@@ -329,28 +306,6 @@ def _level_row(
     )
 
 
-def first_labs(outcome: RaceOutcome, at: int) -> list[str]:
-    """Return the labs that reach a level first, by the number of the level; several if they reach it together."""
-    days = {lab: each[at] for lab, each in outcome.level_days.items()}
-    first = min(days.values())
-    return [lab for lab, day in days.items() if day <= first + _TIE_DAYS] if first < math.inf else []
-
-
-def lead_days(outcome: RaceOutcome, at: int) -> float:
-    """Return the time from the first lab to the second at a level [days].
-
-    ``inf`` if only one lab reaches it, and ``nan`` if none does.
-    """
-    first, second = sorted(each[at] for each in outcome.level_days.values())[:2]
-    return math.nan if first == math.inf else second - first
-
-
-def _is_cut_short(outcome: RaceOutcome) -> bool:
-    """Return whether the first lab ended before the second reached the highest level."""
-    first, second = sorted(outcome.level_days, key=lambda lab: outcome.level_days[lab][-1])[:2]
-    return outcome.ended[first] < outcome.level_days[second][-1] - _TIE_DAYS
-
-
 def chance(happened: Sequence[bool]) -> Chance:
     """Estimate a probability from what happened in each seed."""
     seeds, count = len(happened), sum(happened)
@@ -362,11 +317,6 @@ def percentiles(values: Sequence[float]) -> Percentiles:
     return Percentiles(*quantiles(np.array(values, dtype=float), PERCENTILES))
 
 
-def _shares(values: dict[str, float]) -> dict[str, float]:
-    total = sum(values.values())
-    return {name: each / total if total > 0 else 0.0 for name, each in values.items()}
-
-
 def _days_earlier(outcomes: Sequence[RaceOutcome], one_lab: Sequence[OneLabOutcome]) -> MeanInterval | None:
     """Return the mean time from one lab with all GPUs to the first lab of the race, over seeds that both complete."""
     there = {each.seed: each.level_days[-1] for each in one_lab}
@@ -374,6 +324,16 @@ def _days_earlier(outcomes: Sequence[RaceOutcome], one_lab: Sequence[OneLabOutco
         min(days[-1] for days in each.level_days.values()) - there[each.seed] for each in outcomes if each.seed in there
     ]
     return mean_interval(gaps) if len(gaps) > 1 and bool(np.isfinite(gaps).all()) else None
+
+
+def _safety_of_first(outcomes: Sequence[RaceOutcome], first: Sequence[Sequence[str]]) -> FirstLabSafety | None:
+    """Return the safety of the first lab of each seed; labs that are first together count alike."""
+    if not any(share for each in outcomes for share in each.safety.values()) or not any(first):
+        return None
+    shares = [[each.safety[lab] for lab in labs] for each, labs in zip(outcomes, first, strict=True) if labs]
+    chances = [float(np.mean(safety_of_share(np.array(each)))) for each in shares]
+    mean, low, high = mean_interval(chances) if len(chances) > 1 else (chances[0], math.nan, math.nan)
+    return FirstLabSafety(float(np.mean([np.mean(each) for each in shares])), mean, low, high)
 
 
 # --- Curves over days ------------------------------------------------------------------------------------------------

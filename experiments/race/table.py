@@ -69,13 +69,14 @@ def _show_levels(found: RaceStudy) -> None:
 
 
 def sentences(found: RaceStudy) -> list[str]:
-    """Return the sentences on a race: both definitions of winning, lead, concentration, one lab, how to read it."""
+    """Return the sentences below the tables, from both definitions of winning to how to read the numbers."""
     return [
         level_sentence(found),
         software_sentence(found),
         lead_sentence(found),
-        *filter(None, [early_end_sentence(found)]),
+        *filter(None, [early_end_sentence(found), safety_sentence(found)]),
         concentration_sentence(found),
+        repeated_sentence(found),
         one_lab_sentence(found),
         "Days are medians over seeds, and leads also 10% and 90% points. Shares change from day 0 to the median when "
         f"the first lab reaches the level. {NOT_REACHED}: not reached.",
@@ -141,6 +142,18 @@ def lead_sentence(found: RaceStudy) -> str:
     )
 
 
+def safety_sentence(found: RaceStudy) -> str:
+    """Return the sentence on the safety of the first lab; empty if no lab spends research on safety."""
+    if found.safety is None:
+        return ""
+    share, probability, low, high = found.safety
+    interval = "" if math.isnan(low) else f" (95% interval {max(0.0, low):.1%} to {min(1.0, high):.1%})"
+    return (
+        f"Safety: the first lab has spent {share:.1%} of its papers on safety. In the game of Armstrong, Bostrom and "
+        f"Shulman it is safe with probability {probability:.1%}{interval}."
+    )
+
+
 def concentration_sentence(found: RaceStudy) -> str:
     """Return the sentence on the Herfindahl indices."""
     software, compute = found.concentration["software"], found.concentration["compute"]
@@ -149,6 +162,15 @@ def concentration_sentence(found: RaceStudy) -> str:
         f"Herfindahl index: software from {software.at_start:.3f} to {software.at_end.p50:.3f}, compute from "
         f"{compute.at_start:.3f} to {compute.at_end.p50:.3f} (medians). {count} equal labs have {1 / count:.3f}, and "
         "one lab with all has 1."
+    )
+
+
+def repeated_sentence(found: RaceStudy) -> str:
+    """Return the sentence on research that was done more than once."""
+    low, median, high = found.repeated
+    return (
+        f"Done twice: {median:.0%} of the research of all labs (median over seeds; 10% point {low:.0%}, 90% point "
+        f"{high:.0%}). The other {1 - median:.0%} is known in one lab."
     )
 
 

@@ -18,7 +18,7 @@ from experiments.gains import goal_changes, parse_goal
 from experiments.sweep.runner import SweepState, format_counts, sweep
 from experiments.sweep.workers.dask import DaskWorkers
 from experiments.sweep.workers.local import LocalWorkerPool
-from sim.scenario.model import ScenarioError
+from sim.scenario.model import Scenario, ScenarioError
 
 MAX_COMPARED = 256
 """Maximum number of runs that are searched for parameters that re-calibrate the effort before day 0."""
@@ -64,6 +64,11 @@ def _load_with_goal(
     design = load_design(name, changes=changes, engine=engine)
     if goal is None:
         return design, None
+    if design.level is not None:
+        raise InputError(
+            f"--goal = {goal} is a goal of one lab, and '{design.base.name}' has {len(design.base.labs)}; allowed: the "
+            "key level in the design. Leave --goal out."
+        )
     multiple = parse_goal(goal)
     stated = {key: value for key, value in design.content["set"].items() if key == "run__horizon_days"}
     changes = changes | goal_changes(multiple, design.base, stated | changes)
@@ -81,11 +86,20 @@ def describe_recalibration(design: Design) -> str:
             scenario = design.scenario(design.planned(run))
         except ScenarioError:
             continue
-        names |= dict.fromkeys(scenario.recalibrating(design.base))
+        names |= dict.fromkeys(_recalibrating(scenario, design.base))
     if not names:
         return ""
     verb = "differs between runs and re-calibrates" if len(names) == 1 else "differ between runs and re-calibrate"
     return f"{' and '.join(names)} {verb} the effort before day 0 of each run."
+
+
+def _recalibrating(scenario: Scenario, base: Scenario) -> list[str]:
+    """Return the parameters that change the effort before day 0: of all labs, else those of a lab as ``LAB.name``."""
+    common = scenario.recalibrating(base)
+    if len(base.labs) < 2:
+        return common
+    labs = {lab: scenario.lab_scenario(lab).recalibrating(base.lab_scenario(lab)) for lab in base.labs}
+    return common + [f"{lab}.{name}" for lab, names in labs.items() for name in names if name not in common]
 
 
 @contextmanager
@@ -119,17 +133,25 @@ def _print_results(design: Design, folder: Path, state: SweepState, goal: float 
 
 def _result_sentences(folder: Path, goal: float | None) -> list[str]:
     """Return the result for each combination of levers; only the count of each status if no run has a result."""
-    from experiments.sweep.analysis import day_tornado, explosion_probability, time_to_gain  # noqa: PLC0415 - slow
+    from experiments.sweep.analysis import (  # noqa: PLC0415 - slow
+        day_tornado,
+        explosion_probability,
+        race_outcomes,
+        time_to_gain,
+    )
     from experiments.sweep.analysis.sweep_data import has_road, load  # noqa: PLC0415
 
     try:
         data = load(folder)
     except InputError as error:
         return [str(error)]
-    sentences = [explosion_probability.sentence(data), explosion_probability.rest_sentence(data)]
+    if data.labs:
+        sentences = race_outcomes.race_sentences(data)
+    else:
+        sentences = [explosion_probability.sentence(data), explosion_probability.rest_sentence(data)]
     failed = {status: runs for status, runs in data.statuses.items() if status != "ok"}
     sentences.append(f"Runs without a result: {format_counts(failed)}." if failed else "")
-    if has_road(data):
+    if not data.labs and has_road(data):
         sentences += day_tornado.day_sentences(data)
     if goal is not None:
         sentences += time_to_gain.goal_sentences(data, goal)

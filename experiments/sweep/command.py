@@ -16,7 +16,7 @@ DEFAULT_OUT = Path("out/sweeps")
 
 def sweep(
     design: Annotated[
-        str, typer.Argument(help="A design: quick, report, bottlenecks, retraining, road, or a TOML file.")
+        str, typer.Argument(help="A design: quick, report, bottlenecks, retraining, road, race, or a TOML file.")
     ] = "quick",
     settings: Annotated[
         list[str] | None,
@@ -73,14 +73,21 @@ def results(
     folder: Annotated[Path, typer.Argument(parser=path_argument, metavar="DIR", help="The folder of a sweep.")],
     sql: Annotated[
         str | None,
-        typer.Option(metavar="QUERY", help="Print the result of a DuckDB SQL query over runs, series and timings."),
+        typer.Option(metavar="QUERY", help="Print the result of a DuckDB SQL query over the tables of --table."),
+    ] = None,
+    table: Annotated[
+        Literal["runs", "series", "timings", "labs", "wide"] | None,
+        typer.Option(
+            help="Table to print; runs if left out. With several labs: labs has a row a run and lab, and wide a row a "
+            "run with columns LAB.name."
+        ),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all columns as CSV and nothing else.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the table of a sweep, or the result of an SQL query over it."""
+    """Print a table of a sweep, or the result of an SQL query over its tables."""
     from experiments.sweep.query_table import show_results
 
     if as_csv and as_json:
         raise InputError("--csv and --json are both set; allowed: one of them. Leave one out.")
-    show_results(folder, sql, as_csv, as_json)
+    show_results(folder, sql, as_csv, as_json, table)

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from experiments.sweep.part_files import TABLES, DamageError, next_number, parts, write_whole
+from experiments.sweep.part_files import ALL_TABLES, DamageError, next_number, parts, write_whole
 from experiments.sweep.storage import (
     EXTENDING,
     MANIFEST,
     identity_of,
     read_manifest,
     read_tables,
+    sort_keys,
     write_manifest,
     write_tables,
 )
@@ -86,10 +87,10 @@ def recover_interrupted_extension(folder: Path) -> None:
     except DamageError:
         manifest = None
     if manifest is not None:
-        for kind in TABLES:
+        for kind in ALL_TABLES:
             for path in parts(stage, kind).values():
                 _copy(path, folder / kind / path.name)
-        for kind in reversed(TABLES):
+        for kind in reversed(ALL_TABLES):
             kept = {path.name for path in parts(stage, kind).values()}
             for path in (folder / kind).glob("part-*.parquet"):
                 if path.name not in kept:
@@ -116,8 +117,7 @@ def _renumber(tables: Mapping[str, pa.Table], new: Design, levers: list[int]) ->
         for name, values in columns.items():
             at = table.column_names.index(name)
             table = table.set_column(at, table.schema.field(name), pa.array(values, pa.int64()))
-        order = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
-        changed[kind] = table.sort_by(order)
+        changed[kind] = table.sort_by(sort_keys(kind, table))
     return changed
 
 

@@ -2,7 +2,7 @@
 
     runs/part-000001-0123456789abcdef.parquet       number of the part, digest of the file
 
-The three files of a part share its number. Damaged files are moved to a separate folder, under a name that readers of
+The files of a part share its number. Damaged files are moved to a separate folder, under a name that readers of
 Parquet files ignore.
 """
 
@@ -20,10 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.errors import InputError
+from experiments.sweep.race_records import lab_schema
 from experiments.sweep.records import ADDED_COLUMNS, run_schema, series_schema, timing_schema
 
 TABLES: Final = ("series", "timings", "runs")
-"""Tables of a part in the order in which they are written: a part is valid once its runs are written."""
+"""Tables of a part of runs of one lab in the order in which they are written; it is valid once its runs are written."""
+ALL_TABLES: Final = ("series", "timings", "labs", "runs")
+"""Tables of a part of runs of several labs, in the same order."""
 BROKEN: Final = ".broken"
 """Suffix of a file that is set aside."""
 SET_ASIDE: Final = "_set-aside"
@@ -46,8 +49,8 @@ class DamageError(InputError):
 
 
 def schema_of(kind: str) -> pa.Schema:
-    """Return the columns of one of `TABLES`."""
-    return {"runs": run_schema, "series": series_schema, "timings": timing_schema}[kind]()
+    """Return the columns that one of `ALL_TABLES` has in each sweep; for several labs there are more."""
+    return {"runs": run_schema, "series": series_schema, "timings": timing_schema, "labs": lab_schema}[kind]()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -64,7 +67,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_table(folder: Path, kind: str, number: int, table: pa.Table, identity: str) -> None:
-    """Write one of the three files of a part."""
+    """Write one of the files of a part."""
     sink = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({_IDENTITY: identity}), sink, write_page_checksum=True)
     content = sink.getvalue()
@@ -73,7 +76,7 @@ def write_table(folder: Path, kind: str, number: int, table: pa.Table, identity:
 
 
 def parts(folder: Path, kind: str = "runs") -> dict[int, Path]:
-    """Return the files of one of `TABLES` by the number of their part; the files of runs are the complete parts.
+    """Return the files of one of `ALL_TABLES` by the number of their part; the files of runs are the complete parts.
 
     Raises InputError if two files have the same number.
     """
@@ -90,14 +93,14 @@ def parts(folder: Path, kind: str = "runs") -> dict[int, Path]:
 def files_of(folder: Path, number: int) -> list[Path]:
     """Return the files of a part, those of runs last."""
     prefix = f"part-{number:06d}-"
-    return [path for kind in TABLES for path in _entries(folder / kind) if path.name.startswith(prefix)]
+    return [path for kind in ALL_TABLES for path in _entries(folder / kind) if path.name.startswith(prefix)]
 
 
 def stray_files(folder: Path) -> list[Path]:
     """Return the Parquet files in the folders of the parts that are not parts."""
     return [
         path
-        for kind in TABLES
+        for kind in ALL_TABLES
         for path in _entries(folder / kind)
         if path.suffix == ".parquet" and not _PART.fullmatch(path.name)
     ]
@@ -107,7 +110,7 @@ def unfinished_files(folder: Path) -> list[Path]:
     """Return the files that an interrupted writer left: incomplete files, and files of parts without runs."""
     incomplete = [*folder.glob(f".*{UNFINISHED}"), *folder.glob(f"*/.*{UNFINISHED}")]
     complete = {number for path in _entries(folder / "runs") if (number := _part_number(path)) is not None}
-    others = [path for kind in TABLES[:-1] for path in _entries(folder / kind)]
+    others = [path for kind in ALL_TABLES[:-1] for path in _entries(folder / kind)]
     return incomplete + [
         path for path in others if (number := _part_number(path)) is not None and number not in complete
     ]
@@ -115,7 +118,7 @@ def unfinished_files(folder: Path) -> list[Path]:
 
 def next_number(folder: Path) -> int:
     """Return a number above that of every part, including parts that were set aside or not completed."""
-    places = [*(folder / kind for kind in TABLES), folder / SET_ASIDE]
+    places = [*(folder / kind for kind in ALL_TABLES), folder / SET_ASIDE]
     used = [int(found[1]) for each in places for path in _entries(each) if (found := _PART.search(path.name))]
     return max(used, default=-1) + 1
 
@@ -156,6 +159,7 @@ def _verify_and_parse(path: Path, kind: str, columns: Sequence[str] | None) -> t
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
             there = {field.name: field.type for field in file.schema_arrow}
+            schema = pa.schema([*schema, *(field for field in file.schema_arrow if field.name not in schema.names)])
             absent = [name for name in schema.names if name in ADDED_COLUMNS and name not in there]
             if any(there.get(field.name) != field.type for field in schema if field.name not in absent):
                 raise DamageError(path)

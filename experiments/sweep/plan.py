@@ -30,6 +30,15 @@ class Plan(Protocol):
 
 
 @runtime_checkable
+class LevelPlan(Protocol):
+    """A plan whose runs may be races of several labs to a level."""
+
+    @property
+    def level(self) -> float | None:
+        """Level that decides a race [doublings]; None for runs of one lab."""
+
+
+@runtime_checkable
 class RecordingPlan(Protocol):
     """A plan that executes its runs itself, because their records differ from those of a sweep."""
 

@@ -6,15 +6,19 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
 from experiments.cli.terminal import console, print_text
-from experiments.sweep.query import count_missing_runs, manifest, query, read
+from experiments.errors import InputError
+from experiments.sweep.query import count_missing_runs, manifest, query
+from experiments.sweep.query import table as read_named
 from experiments.sweep.records import THRESHOLDS
 from experiments.text.number_format import format_number
+from sim.scenario.labs import split_name
 
 SHOWN_COLUMNS: Final = ("run", "status", "long_run", "pace", "day", "software_doublings", "limited_by")
 """Columns of the printed table. After the run come the varied parameters, and at the end the days to a gain."""
@@ -22,13 +26,21 @@ MAX_ROWS: Final = 40
 """Maximum number of rows of a printed table; --csv and --json have all rows."""
 
 
-def show_results(folder: Path, sql: str | None, as_csv: bool, as_json: bool) -> None:
-    """Print the runs of a sweep, or the result of an SQL query over runs, series and timings.
+RACE_COLUMNS: Final = ("run", "status", "first_lab", "lead_days", "majority_lab", "herfindahl_software")
+"""Columns of the printed table of runs for several labs; the varied parameters follow the run."""
+LAB_COLUMNS: Final = ("place", "level_day", "software_share", "gpu_share")
+"""Outcomes of a lab in the printed tables that have them."""
 
-    Raises InputError if the folder has no sweep, a part is damaged, or the query is wrong.
+
+def show_results(folder: Path, sql: str | None, as_csv: bool, as_json: bool, name: str | None = None) -> None:
+    """Print a table of a sweep, by default that of the runs, or the result of an SQL query over its tables.
+
+    Raises InputError if the folder has no sweep, a part is damaged, the query is wrong, or there is no such table.
     """
     stored_manifest = manifest(folder)
-    table = read(folder) if sql is None else query(folder, sql)
+    if sql is not None and name is not None:
+        raise InputError("--sql and --table are both set; allowed: one of them. Leave one out.")
+    table = read_named(folder, name or "runs") if sql is None else query(folder, sql)
     if as_csv:
         print(to_csv(table), end="", flush=True)
     elif as_json:
@@ -39,8 +51,22 @@ def show_results(folder: Path, sql: str | None, as_csv: bool, as_json: bool) -> 
         varied = [*stored_manifest["uncertainties"], *stored_manifest["levers"]]
         left = count_missing_runs(folder)
         missing = "" if left == 0 else f", {left:,} are missing"
-        print_text(f"{stored_manifest['name']}: {len(table):,} of {stored_manifest['runs']:,} runs{missing}.")
-        _print_table(table, [SHOWN_COLUMNS[0], *varied, *SHOWN_COLUMNS[1:], *_largest_gain_column(table)])
+        asked = int(stored_manifest["runs"])
+        print_text(f"{stored_manifest['name']}: {asked - left:,} of {asked:,} runs{missing}.")
+        _print_table(table, list(_columns(table, varied, name or "runs", stored_manifest.get("labs", ()))))
+
+
+def _columns(table: pa.Table, varied: Sequence[str], name: str, labs: Iterable[str]) -> Iterable[str]:
+    """Return the columns of a printed table: of runs and labs the main ones, else all."""
+    if name == "labs":
+        own = dict.fromkeys(split_name(each)[1] for each in varied)
+        return ("run", "lab", *own, *LAB_COLUMNS)
+    if name == "wide":
+        return ("run", *varied, *(f"{lab}.{each}" for each in LAB_COLUMNS for lab in labs))
+    if name != "runs":
+        return list(table.column_names)
+    shown = RACE_COLUMNS if labs else SHOWN_COLUMNS
+    return (shown[0], *varied, *shown[1:], *([] if labs else _largest_gain_column(table)))
 
 
 def _largest_gain_column(table: pa.Table) -> list[str]:

@@ -43,7 +43,7 @@ ADDED_COLUMNS: Final = ("asara_day", "share_automated", "elasticity_humans")
 
 _PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
 _STATE: Final = {"engine": pa.string(), "status": pa.string(), "message": pa.string()}
-_OUTCOME: Final = {
+OUTCOMES: Final[Mapping[str, pa.DataType]] = {
     **dict.fromkeys(("ending", "long_run", "pace"), pa.string()),
     **dict.fromkeys(("long_run_ratio", "fastest_doubling"), pa.float64()),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high", "r_implied", "day", "software_doublings"), pa.float64()),
@@ -60,6 +60,7 @@ _OUTCOME: Final = {
     **{f"share_{part}": pa.float64() for part in TIME_SHARES},
     **dict.fromkeys(ADDED_COLUMNS, pa.float64()),
 }
+"""Columns of the outcomes of one lab."""
 
 
 class RunRecord(NamedTuple):
@@ -69,12 +70,18 @@ class RunRecord(NamedTuple):
     series: dict[str, list[float | None]]
     seconds: float
     """Wall time of the run in its worker [s]."""
+    labs: Sequence[dict[str, Any]] = ()
+    """A row for each lab, if the run has several."""
 
 
 def run_schema() -> pa.Schema:
     """Return the columns of the table of runs: the plan, every parameter by its flat name, and the outcomes."""
-    columns = {name: _arrow_type(parameter) for name, parameter in parameters().items()}
-    return pa.schema(_PLAN | columns | _STATE | _OUTCOME)
+    return pa.schema(_PLAN | parameter_fields() | _STATE | dict(OUTCOMES))
+
+
+def parameter_fields() -> dict[str, pa.DataType]:
+    """Return the type of each parameter by its flat name."""
+    return {name: _arrow_type(parameter) for name, parameter in parameters().items()}
 
 
 def series_schema() -> pa.Schema:
@@ -105,7 +112,7 @@ def planned_row(
 def world_run(
     planned: PlannedRun, scenario: Scenario, result: RunResult
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the row and the downsampled series of a run of the World."""
+    """Return the row and the downsampled series of a run of the World; :func:`add_margins` completes the row."""
     marks = [doubling.day for doubling in result.doublings]
     waited = result.cluster["experiment"]
     row = planned_row(planned, scenario.flat(), "world", "ok", "") | {
@@ -119,14 +126,13 @@ def world_run(
         "mean_wait_days": waited.mean_wait_days,
         "doubling_days": marks,
     }
-    row |= _margin_columns(result.margins)
     row |= _dynamics_columns(result.pace, result.long_run) | _gain_columns(marks)
     row |= {f"gpus_in_use_{use}": result.cluster[use].utilisation for use in Use}
     row |= {f"share_{part}": result.time_shares[part] for part in TIME_SHARES}
     road = result.road  # None if AIs do all research from day 0 on
     row |= {"asara_day": 0.0 if road is None else road.asara_day}
     row |= {"share_automated": 1.0 if road is None else road.share_automated}
-    return _explain_empty(_replace_non_finite(row)), _downsample(result.series)
+    return row, _downsample(result.series)
 
 
 def fluid_run(
@@ -139,7 +145,6 @@ def fluid_run(
         "ending": table.ending[at],
         "doubling_days": marks,
     }
-    row |= _margin_columns(binding)
     numbers = ("day", "software_doublings", "deployed_doublings", "researchers", "papers", "duplicate_share")
     row |= {name: float(getattr(table, name)[at]) for name in (*numbers, "mean_wait_days")}
     row |= _dynamics_columns(table.pace[at], table.long_run[at]) | _gain_columns(marks)
@@ -149,14 +154,14 @@ def fluid_run(
     series: dict[str, list[Any]] = {name: [None] * count for name in OBSERVED}
     series |= {"day": marks, "discovered": [float(n + 1) for n in range(count)]}
     series["researchers"] = table.doubling_researchers[at, :count].tolist()
-    return _explain_empty(_replace_non_finite(row)), _downsample(series)
+    return add_margins(row, binding), _downsample(series)
 
 
-def _margin_columns(found: Margins) -> dict[str, Any]:
-    """Return the columns on what limits progress at the margin."""
-    row: dict[str, Any] = {f"elasticity_{name}": found.elasticities.get(name) for name in INPUTS}
-    days = {"day_by_equations": found.day, "day_without_training": found.day_without_training}
-    return row | days | {"limited_by": found.limited_by}
+def add_margins(row: Mapping[str, Any], found: Margins) -> dict[str, Any]:
+    """Return a complete row: with what limits progress at the margin, and with the reasons for empty outcomes."""
+    complete = {**row} | {f"elasticity_{name}": found.elasticities.get(name) for name in INPUTS}
+    complete |= {"day_by_equations": found.day, "day_without_training": found.day_without_training}
+    return _explain_empty(_replace_non_finite(complete | {"limited_by": found.limited_by}))
 
 
 def _dynamics_columns(pace: Pace, long_run: LongRun) -> dict[str, Any]:
@@ -185,7 +190,7 @@ def _explain_empty(row: dict[str, Any]) -> dict[str, Any]:
         if row[f"days_to_{multiple}x"] is None:
             reason = explain_unreached_gain(multiple, RunEnding.of_row(row))
             reasons.setdefault(reason, []).append(f"days_to_{multiple}x")
-    for name in _OUTCOME:
+    for name in OUTCOMES:
         if row[name] is None and not name.startswith("days_to_") and name != "why_empty":
             reasons.setdefault(_why_no_number(name, row), []).append(name)
     text = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
@@ -223,10 +228,11 @@ def _downsample(series: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         kept: Sequence[int] = range(length)
     else:
         kept = [round(i * (length - 1) / (MAX_FRAMES - 1)) for i in range(MAX_FRAMES)]
-    return {name: [_finite_or_none(series[name][at]) for at in kept] for name in OBSERVED}
+    return {name: [finite_or_none(series[name][at]) for at in kept] for name in OBSERVED}
 
 
-def _finite_or_none(value: Any) -> float | None:
+def finite_or_none(value: Any) -> float | None:
+    """Return a number, or None if it is not finite."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 

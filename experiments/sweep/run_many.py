@@ -20,7 +20,7 @@ from experiments.errors import InputError
 from experiments.progress import count_progress, ignore_progress
 from experiments.sweep.records import RunRecord, run_schema
 from experiments.sweep.workers.local import LocalWorkerPool
-from experiments.sweep.workers.process import do_runs
+from experiments.sweep.workers.process import finished_runs
 from sim.engines import Engine
 from sim.scenario.model import Scenario
 
@@ -120,10 +120,8 @@ def run_many(
 @contextmanager
 def _start_runs(plan: _ScenarioPlan, workers: int) -> Iterator[Iterable[RunRecord | None]]:
     """Start the runs in this process or in workers; all workers end with this context."""
-    if plan.engine == "fluid":
-        yield do_runs(plan, list(range(len(plan))))
-    elif workers == 1:
-        yield (do_runs(plan, [run])[0] for run in range(len(plan)))
+    if workers == 1:
+        yield finished_runs(plan, range(len(plan)))
     else:
         with LocalWorkerPool(plan, workers) as pool:
             yield pool.run(range(len(plan)))

@@ -35,11 +35,15 @@ from experiments.sweep.storage import (
     write_part,
     writing,
 )
+from sim.scenario.labs import split_name
 
 if TYPE_CHECKING:
     from experiments.design.design import Design
     from experiments.sweep.records import RunRecord
+    from sim.scenario.model import Scenario
 
+FIRST_LAB: Final = "first_lab"
+"""Column that the table of runs has for several labs only."""
 MIN_RUNS_IN_PART: Final = 100
 """Minimum number of runs in a part that is written within `MAX_UNSAVED_SECONDS`."""
 MIN_PART_SECONDS: Final = 1.0
@@ -57,6 +61,9 @@ PLANNING: Final = (
     "design/parsing.py",
     "design/design.py",
     "gains.py",
+    "race/levels.py",
+    "race/seed_runs.py",
+    "sweep/race_records.py",
     "sweep/records.py",
     "sweep/workers/process.py",
     "uncertainty/distributions.py",
@@ -79,13 +86,16 @@ class SweepState(NamedTuple):
     """Number of runs of the design."""
     done: int
     """Number of finished runs, those of earlier commands included."""
-    outcomes: Mapping[str, int]
-    """Number of runs by long-run dynamics; runs without a result by status."""
+    outcomes: Counter[str]
+    """Number of runs by long-run dynamics, or by the first lab; runs without a result by status."""
+    is_race: bool = False
+    """Whether the runs have several labs."""
 
     @property
     def progress(self) -> Progress:
         """Progress of the sweep."""
-        detail = f"long run of these runs: {format_counts(self.outcomes)}" if self.outcomes else ""
+        counted = "first lab" if self.is_race else "long run"
+        detail = f"{counted} of these runs: {format_counts(self.outcomes)}" if self.outcomes else ""
         return count_progress(self.done, self.runs, "runs", detail)
 
 
@@ -115,20 +125,20 @@ def sweep(
             _claim_folder(design, folder, wanted, fresh, note)
             done = completed_runs(folder, note, identity_of(wanted))
         left = [run for run in range(len(design)) if run not in done]
-        tally = _count_outcomes(folder)
-        on_progress(SweepState(len(design), len(done), tally).progress)
+        is_race = design.level is not None
+        state = SweepState(len(design), len(done), _count_outcomes(folder, is_race), is_race)
+        on_progress(state.progress)
         if left:
             with open_workers() as workers:
-                _collect(workers.run(left), _RecordBuffer(folder, len(design), len(done), tally, on_progress))
-        return SweepState(len(design), len(read_table(folder, "runs", ["run"])), tally)
+                _collect(workers.run(left), _RecordBuffer(folder, state, on_progress))
+        return state._replace(done=len(read_table(folder, "runs", ["run"])))
 
 
 class _RecordBuffer:
     """Finished runs that are not written yet."""
 
-    def __init__(self, folder: Path, runs: int, done: int, tally: Counter[str], on_progress: OnProgress) -> None:
-        self._folder, self._runs, self._done, self._tally = folder, runs, done, tally
-        self._on_progress = on_progress
+    def __init__(self, folder: Path, state: SweepState, on_progress: OnProgress) -> None:
+        self._folder, self._state, self._on_progress = folder, state, on_progress
         self._unsaved: list[RunRecord] = []
         self._saved_at = time.monotonic()
 
@@ -136,9 +146,9 @@ class _RecordBuffer:
         """Add a run, and write a part if enough runs or enough time have accumulated."""
         if finished is not None:
             self._unsaved.append(finished)
-            self._done += 1
-            self._tally[_outcome_name(finished.row["status"], finished.row["long_run"])] += 1
-        self._on_progress(SweepState(self._runs, self._done, self._tally).progress)
+            self._state = self._state._replace(done=self._state.done + 1)
+            self._state.outcomes[_outcome_name(finished.row)] += 1
+        self._on_progress(self._state.progress)
         waited = time.monotonic() - self._saved_at
         enough = len(self._unsaved) >= MIN_RUNS_IN_PART and waited >= MIN_PART_SECONDS
         if enough or len(self._unsaved) >= MAX_RUNS_IN_PART or waited >= MAX_UNSAVED_SECONDS:
@@ -160,13 +170,18 @@ def _collect(finished: Iterator[RunRecord | None], buffer: _RecordBuffer) -> Non
         buffer.save()
 
 
-def _outcome_name(status: str, long_run: str | None) -> str:
-    return long_run or status if status == "ok" else status
+def _outcome_name(row: Mapping[str, Any]) -> str:
+    """Return the long run of a run; of several labs the first one, and the status of a run without a result."""
+    if row["status"] != "ok":
+        return str(row["status"])
+    if FIRST_LAB in row:
+        return str(row[FIRST_LAB] or "no first lab")
+    return str(row["long_run"] or row["status"])
 
 
-def _count_outcomes(folder: Path) -> Counter[str]:
-    table = read_table(folder, "runs", ["run", "status", "long_run"])
-    return Counter(_outcome_name(row["status"], row["long_run"]) for row in table.to_pylist())
+def _count_outcomes(folder: Path, is_race: bool) -> Counter[str]:
+    names = ["run", "status", "long_run"] + [FIRST_LAB] * is_race
+    return Counter(map(_outcome_name, read_table(folder, "runs", names).to_pylist()))
 
 
 # --- the folder and its design --------------------------------------------------------------------------------------
@@ -190,9 +205,18 @@ def manifest_of(design: Design) -> dict[str, Any]:
         "uncertainties": content.get("uncertainties", {}),
         "base": design.base.flat(),
         "design": content,
+        **_labs_of(design.base),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
     }
+
+
+def _labs_of(base: Scenario) -> dict[str, Any]:
+    """Return the own values of each of several labs; nothing for one lab."""
+    if len(base.labs) < 2:
+        return {}
+    own = [(*split_name(name), value) for name, value in base.overrides]
+    return {"labs": {lab: {name: value for each, name, value in own if each == lab} for lab in base.labs}}
 
 
 def model_identity() -> dict[str, str]:
@@ -277,6 +301,7 @@ def _different_design_error(folder: Path, there: Mapping[str, Any], wanted: Mapp
     """Return the error for a folder of another design: the differences, or ``why`` it cannot be extended."""
     libraries = [{name: each["versions"].get(name) for name in LIBRARIES} for each in (there, wanted)]
     pairs = [("", there["design"], wanted["design"]), ("base ", there["base"], wanted["base"])]
+    pairs.append(("base ", there.get("labs"), wanted.get("labs")))
     pairs.append(("", libraries[0], libraries[1]))
     changed = [text for name, old, new in pairs for text in _differences(name, old, new)]
     if there["model_digest"] != wanted["model_digest"]:

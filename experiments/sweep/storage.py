@@ -1,9 +1,10 @@
 """Read and write the folder of a sweep: its manifest and its part files.
 
 - `manifest.json`: the design, and the versions of the design and of the model.
-- `runs/*.parquet`: one row a run. Written last of the three tables, so that the other two exist.
+- `runs/*.parquet`: one row a run. Written last of the tables, so that the others exist.
 - `series/*.parquet`: the downsampled time series of each run.
 - `timings/*.parquet`: the wall time of each run [s].
+- `labs/*.parquet`: one row a run and lab, if the runs have several labs.
 - `_set-aside/*`: damaged and unexpected files.
 
 Files are written atomically: under a temporary name, flushed to the disk, and then renamed. Each file carries a
@@ -25,6 +26,7 @@ import pyarrow as pa
 
 from experiments.errors import InputError
 from experiments.sweep.part_files import (
+    ALL_TABLES,
     SET_ASIDE,
     TABLES,
     UNFINISHED,
@@ -41,7 +43,9 @@ from experiments.sweep.part_files import (
     write_table,
     write_whole,
 )
+from experiments.sweep.race_records import lab_schema, race_run_schema, race_series_schema
 from experiments.sweep.records import RunRecord, run_schema, series_schema, timing_schema
+from sim.scenario.labs import split_name
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 4
@@ -131,24 +135,36 @@ def _digest(content: Any) -> str:
 def write_part(folder: Path, finished: Sequence[RunRecord]) -> None:
     """Write finished runs as a new part. Raises OSError, and leaves no file, if the part cannot be written."""
     ordered = sorted(finished, key=lambda each: each.row["run"])
-    series = [row for each in ordered for row in _series_rows(each)]
-    timings = [{"run": each.row["run"], "seconds": each.seconds} for each in ordered]
-    write_tables(
-        folder,
-        next_number(folder),
-        {
-            "series": pa.Table.from_pylist(series, series_schema()),
-            "timings": pa.Table.from_pylist(timings, timing_schema()),
-            "runs": pa.Table.from_pylist([each.row for each in ordered], run_schema()),
-        },
-        identity_of(read_manifest(folder)),
-    )
+    manifest = read_manifest(folder)
+    rows = {
+        "series": [row for each in ordered for row in _series_rows(each)],
+        "timings": [{"run": each.row["run"], "seconds": each.seconds} for each in ordered],
+        "labs": [row for each in ordered for row in each.labs],
+        "runs": [each.row for each in ordered],
+    }
+    tables = {kind: pa.Table.from_pylist(rows[kind], schema) for kind, schema in _schemas(manifest).items()}
+    write_tables(folder, next_number(folder), tables, identity_of(manifest))
+
+
+def _schemas(manifest: Mapping[str, Any]) -> dict[str, pa.Schema]:
+    """Return the columns of each table of a sweep."""
+    if "labs" not in manifest:
+        return {"series": series_schema(), "timings": timing_schema(), "runs": run_schema()}
+    own = {f"{lab}.{name}" for lab, values in manifest["labs"].items() for name in values}
+    own |= {name for name in (*manifest["levers"], *manifest["uncertainties"]) if split_name(name)[0]}
+    return {
+        "series": race_series_schema(),
+        "timings": timing_schema(),
+        "labs": lab_schema(),
+        "runs": race_run_schema(sorted(own)),
+    }
 
 
 def write_tables(folder: Path, number: int, tables: Mapping[str, pa.Table], identity: str) -> None:
     """Write the tables of a part; the table of runs is written last."""
-    for kind in TABLES:
-        write_table(folder, kind, number, tables[kind], identity)
+    for kind in ALL_TABLES:
+        if kind in tables:
+            write_table(folder, kind, number, tables[kind], identity)
 
 
 def _series_rows(finished: RunRecord) -> Iterator[dict[str, Any]]:
@@ -158,10 +174,10 @@ def _series_rows(finished: RunRecord) -> Iterator[dict[str, Any]]:
 
 
 def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return one of `TABLES`, sorted by run. Raises InputError if a part is missing, damaged or stored twice."""
+    """Return one of `ALL_TABLES`, sorted by run. Raises InputError if a part is missing, damaged or stored twice."""
     schema = schema_of(kind)
     if columns is not None:
-        schema = pa.schema([schema.field(name) for name in columns])
+        schema = pa.schema([schema.field(name) for name in columns if name in schema.names])
     files = parts(folder, kind)
     found = [read_part(_file_of(folder, kind, number, files), kind, columns) for number in parts(folder)]
     table = pa.concat_tables(found) if found else schema.empty_table()
@@ -169,8 +185,13 @@ def read_table(folder: Path, kind: str, columns: Sequence[str] | None = None) ->
         raise InputError(
             f"{folder}: some runs are stored twice. Run the same `asara sweep` again to set the duplicates aside."
         )
-    keys = [("run", "ascending")] + ([("day", "ascending")] if kind == "series" else [])
-    return table.sort_by([key for key in keys if key[0] in table.column_names])
+    return table.sort_by(sort_keys(kind, table))
+
+
+def sort_keys(kind: str, table: pa.Table) -> list[tuple[str, str]]:
+    """Return the columns by which a table is sorted; labs of one run keep their order."""
+    names = ("run", "lab", "day") if kind == "series" else ("run",)
+    return [(name, "ascending") for name in names if name in table.column_names]
 
 
 def count_runs(folder: Path) -> int:
@@ -186,11 +207,12 @@ def _file_of(folder: Path, kind: str, number: int, files: Mapping[int, Path]) ->
 
 def read_tables(folder: Path, number: int) -> dict[str, pa.Table]:
     """Return the tables of a part. Raises DamageError if one is missing or damaged, or if their runs differ."""
-    paths = {kind: _file_of(folder, kind, number, parts(folder, kind)) for kind in TABLES}
+    kinds = ALL_TABLES if "labs" in read_manifest(folder) else TABLES
+    paths = {kind: _file_of(folder, kind, number, parts(folder, kind)) for kind in kinds}
     tables = {kind: read_part(path, kind) for kind, path in paths.items()}
-    runs = {*tables["runs"]["run"].to_pylist()}
-    if {*tables["timings"]["run"].to_pylist()} != runs or not {*tables["series"]["run"].unique().to_pylist()} <= runs:
-        raise DamageError(paths["runs"], "has other runs than its series and timings")
+    numbers = {kind: {*table["run"].unique().to_pylist()} for kind, table in tables.items()}
+    if numbers["timings"] != numbers["runs"] or any(each - numbers["runs"] for each in numbers.values()):
+        raise DamageError(paths["runs"], f"has other runs than its {' and '.join(kinds[:-1])}")
     return tables
 
 
@@ -259,14 +281,14 @@ def locked(folder: Path) -> Iterator[None]:
 
 def clear(folder: Path) -> None:
     """Remove the runs of a sweep and no other file; the manifest stays until a new one replaces it."""
-    for kind in reversed(TABLES):  # runs first: a part without them is ignored
+    for kind in reversed(ALL_TABLES):  # runs first: a part without them is ignored
         for path in [*(folder / kind).glob("part-*"), *(folder / kind).glob(f".part-*{UNFINISHED}")]:
             path.unlink()
 
 
 def has_unexpected_files(folder: Path) -> bool:
     """Return whether a folder contains files that no sweep has written."""
-    own = (_LOCK, MANIFEST, f".{MANIFEST}{UNFINISHED}", SET_ASIDE, EXTENDING, *TABLES)
+    own = (_LOCK, MANIFEST, f".{MANIFEST}{UNFINISHED}", SET_ASIDE, EXTENDING, *ALL_TABLES)
     return any(each.name not in own for each in folder.iterdir())
 
 

@@ -217,6 +217,7 @@ _DESCRIPTIONS: dict[type, Callable[[Any], str]] = {
         f"The GPUs are divided again: {event.inference:,} for inference, {event.experiment:,} for experiments and "
         f"{event.training:,} for training."
     ),
+    events.SafetyShareChanged: lambda event: f"{event.share:.0%} of research goes to safety.",
     events.HumansHired: lambda event: f"{pluralize(event.humans, 'human works', 'humans work')} in the lab.",
     events.AssistantsChanged: lambda event: (
         f"{pluralize(event.ais, 'AI assists', 'AIs assist')} humans." if event.ais else "AIs no longer assist humans."

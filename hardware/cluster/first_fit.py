@@ -13,10 +13,13 @@ UNBOUNDED = sys.float_info.max
 class FirstFitIndex:
     """Waiting jobs of one priority and one size in order of arrival, searched by length.
 
-    The index is a tournament tree of lengths: each search and each change costs the logarithm of the number of jobs.
+    The index is a tournament tree of lengths: each search by length costs the logarithm of the number of jobs. The tree
+    takes up changes before such a search only, because many runs never need one.
     """
 
     def __init__(self) -> None:
+        self._first_slot = 0
+        """Slot before which there is no job."""
         self._rebuild([])
 
     def add(self, job: Job) -> None:
@@ -32,12 +35,28 @@ class FirstFitIndex:
             self._insert_pending()
         slot = self._slots.pop(job.number)
         self._jobs[slot] = None
-        self._update_leaf(slot, math.inf)
+        self._changed[slot] = math.inf
+
+    def earliest(self) -> Job | None:
+        """Return the first job of any length."""
+        if self._pending:
+            self._insert_pending()
+        jobs, slot = self._jobs, self._first_slot
+        while slot < len(jobs):
+            job = jobs[slot]
+            if job is not None:
+                self._first_slot = slot
+                return job
+            slot += 1
+        self._first_slot = slot
+        return None
 
     def first(self, longest: float) -> Job | None:
         """Return the first job with a length of at most ``longest``."""
         if self._pending:
             self._insert_pending()
+        if self._changed:
+            self._update_tree()
         lengths, size = self._lengths, self._size
         node = 1
         if lengths[node] > longest:
@@ -65,6 +84,9 @@ class FirstFitIndex:
         self._lengths = [math.inf] * (2 * self._size)
         self._jobs: list[Job | None] = []
         self._slots: dict[int, int] = {}
+        self._first_slot = 0
+        self._changed: dict[int, float] = {}
+        """Lengths that the tree does not contain yet, by slot."""
         self._pending: list[Job] = []
         self._last = 0
         for job in jobs:
@@ -74,7 +96,13 @@ class FirstFitIndex:
         slot = self._slots[job.number] = len(self._jobs)
         self._jobs.append(job)
         self._last = job.number
-        self._update_leaf(slot, min(job.expected, UNBOUNDED))
+        length = job.expected
+        self._changed[slot] = min(UNBOUNDED, length)
+
+    def _update_tree(self) -> None:
+        for slot, length in self._changed.items():
+            self._update_leaf(slot, length)
+        self._changed.clear()
 
     def _update_leaf(self, slot: int, length: float) -> None:
         lengths = self._lengths

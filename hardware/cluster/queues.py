@@ -334,11 +334,7 @@ class EasyBackfill(BackfillQueue):
         if job is not self.head:
             self._remove(job)
             return
-        self.head = None
-        if self._behind_head:
-            self.head = self._earliest()
-            assert self.head is not None, "jobs wait behind the head"
-            self._remove(self.head)
+        self.head = self._take_next_head() if self._behind_head else None
 
     def _remove(self, job: Job) -> None:
         self._indexes[-job.job_class.priority, job.gpus].remove(job)
@@ -368,17 +364,26 @@ class EasyBackfill(BackfillQueue):
     def next_backfill(self, reservation: Reservation) -> Job | None:
         """Return the first job that may start now without delaying the head."""
         sizes = [gpus for (_, gpus), index in self._indexes.items() if index]
-        return self._earliest({gpus: reservation.max_work(gpus) for gpus in dict.fromkeys(sizes)})
+        max_work = {gpus: reservation.max_work(gpus) for gpus in dict.fromkeys(sizes)}
+        candidates = (
+            (rank, job)
+            for (rank, gpus), index in self._indexes.items()
+            if (job := index.first(max_work.get(gpus, 0.0))) is not None
+        )
+        return min(candidates, key=_rank_and_number, default=_NO_CANDIDATE)[1]
 
-    def _earliest(self, max_work: dict[int, float] | None = None) -> Job | None:
-        """Return the first job behind the head whose work is at most the maximum for its size, if there are maxima."""
+    def _take_next_head(self) -> Job:
+        """Remove and return the first job behind the head; there must be one."""
         best: Job | None = None
-        best_rank: float = math.inf
-        for (rank, gpus), index in self._indexes.items():
-            if rank <= best_rank:
-                job = index.first(UNBOUNDED if max_work is None else max_work.get(gpus, 0.0))
-                if job is not None and (best is None or rank < best_rank or job.number < best.number):
-                    best, best_rank = job, rank
+        source: FirstFitIndex | None = None
+        best_rank = 0
+        for (rank, _), index in self._indexes.items():
+            job = index.earliest()
+            if job is not None and (best is None or (rank, job.number) < (best_rank, best.number)):
+                best, best_rank, source = job, rank, index
+        assert best is not None and source is not None, "jobs wait behind the head"
+        source.remove(best)
+        self._behind_head -= 1
         return best
 
     def __len__(self) -> int:
@@ -389,6 +394,14 @@ class EasyBackfill(BackfillQueue):
             yield self.head
         for index in self._indexes.values():
             yield from index
+
+
+_NO_CANDIDATE: tuple[int, None] = (0, None)
+
+
+def _rank_and_number(candidate: tuple[int, Job]) -> tuple[int, int]:
+    rank, job = candidate
+    return rank, job.number
 
 
 QUEUES: dict[str, Callable[[], QueueDiscipline]] = {

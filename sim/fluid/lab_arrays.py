@@ -83,6 +83,8 @@ class LabArrays(ParameterColumns):
     """Number of open questions; inf if there are no duplicates."""
     duplicate_weight: Floats
     """Weight of a duplicate relative to a new finding."""
+    log2_software_share: Floats
+    """log2 of the share of research that improves software; the rest is on safety."""
     gpus: Floats
     """GPUs of the cluster, less the mean need of background jobs."""
     background: Floats
@@ -330,6 +332,7 @@ def _researcher_columns(scenario: Scenario) -> dict[str, Any]:
         "gang": float(max(1, min(params.experiment_gpus, capacity))),
         "questions": math.inf if alone else float(literature.open_questions),
         "duplicate_weight": literature.duplicate_weight,
+        "log2_software_share": math.log2(1 - scenario.policy.safety_share),
     }
 
 

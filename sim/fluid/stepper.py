@@ -380,10 +380,10 @@ def _next_event_level(labs: LabArrays, state: State) -> Floats:
 def _log2_weight(
     labs: LabArrays, state: State, rates: Rates, each: Experiments, gpus: Gpus, phases: Phases, line: LineFlow
 ) -> Floats:
-    """Return log2 of the effective papers per paper, from the parallelization penalty and the duplicates."""
+    """Return log2 of the effective papers per paper: by the parallelization penalty, duplicates and safety."""
     counted = state.new + labs.duplicate_weight * (1 - state.new)
     team = doing_research(labs, state, rates, each, gpus, phases, line)
-    return (labs.p - 1) * np.log2(np.maximum(team, 1.0)) + np.log2(counted)
+    return (labs.p - 1) * np.log2(np.maximum(team, 1.0)) + np.log2(counted) + labs.log2_software_share
 
 
 def doing_research(

@@ -10,7 +10,7 @@ their own. ``public``: all. Source: Armstrong, Bostrom and Shulman, *Racing to t
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from sim.racing.arguments import check_count, check_number
 
 Information = Literal["none", "private", "public"]
 Floats = NDArray[np.float64]
+Numbers = Any
+"""A float or a NumPy array of floats."""
 
 _TIE: Final = 1e-9
 """Scores that differ by less, relative to the largest capability and safety, are equal: the more capable team wins."""
@@ -121,6 +123,27 @@ class SafetyGame:
     def _slope(self) -> float:
         """Capability at which a team with private information keeps all safety, a = e (n - 1) + 1."""
         return self.enmity * (self.teams - 1) + 1
+
+
+def share_of_safety(safety: Numbers) -> Numbers:
+    """Return the share of its research that a lab spends on a safety of the game: ``1 - e^-s``.
+
+    The score of a lab is the logarithm of its speed. A lab that spends the share x is ``1 - x`` times as fast, which
+    lowers its score by ``s = -ln(1 - x)``. A safety of 1, without risk, takes 63% of research. ``safety`` is 0 or more.
+    """
+    check_number("safety", safety, 0, 1e9, "Use a safety from 0 to 1.")
+    return -np.expm1(-np.asarray(safety))
+
+
+def safety_of_share(share: Numbers) -> Numbers:
+    """Return the safety of a lab that spends a share of its research on it: ``min(1, -ln(1 - x))``.
+
+    It is the probability that the lab is safe if it wins, and the inverse of `share_of_safety` up to 1. ``share`` is 0
+    up to 1.
+    """
+    check_number("share", share, 0, 1, "Use a share of research.")
+    with np.errstate(divide="ignore"):
+        return np.minimum(1.0, -np.log1p(-np.asarray(share)))
 
 
 def _check_information(information: str) -> None:

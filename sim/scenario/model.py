@@ -68,7 +68,7 @@ LATER_BLOCKS = (
     "regulator",
 )
 """Blocks that were added after the first release; with its defaults each leaves the digest of a scenario as it was."""
-_LATER_PARAMETERS = ("growth__ai_doublings", "policy__publication_delay_days")
+_LATER_PARAMETERS = ("growth__ai_doublings", "policy__publication_delay_days", "policy__safety_share")
 """Parameters that were added later to an older block; the same holds for each of them."""
 
 _CALIBRATION_PARAMETERS = (

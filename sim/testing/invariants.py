@@ -140,6 +140,7 @@ _BLOCKS_OF_THE_SURROUNDINGS = (
     "disclosure__",
     "regulator__",
     "policy__publication_delay_days",
+    "policy__safety_share",
 )
 """Blocks and parameters on what other labs, suppliers and a regulator do."""
 

@@ -20,6 +20,7 @@ def check_policy(policy: type[LabPolicy], examples: int = 30, **fixed: object) -
 
     - The shares of the GPUs are not negative and add up to at most 1, and every job can still start.
     - The delay of publications is not negative.
+    - The share of safety is at least 0 and below 1.
     - No generation begins while no software waits, and the next one begins above what is consumed.
     - A generation takes up at most what waits, and its parts add up to at most what it takes up.
     - A training run has from 1 GPU to as many as one job can have.
@@ -60,6 +61,8 @@ def check_decisions(lab: Lab) -> None:
     assert math.isfinite(days) and days >= 0, f"review_days = {days:g}: must be at least 0 and finite"
     delay = policy.publication_delay_days
     assert delay >= 0, f"publication_delay_days = {delay:g}: must be from 0 to math.inf"
+    safety = policy.safety_share
+    assert 0 <= safety < 1, f"safety_share = {safety:g}: must be at least 0 and below 1"
     consumed = training.consumed_doublings
     following = policy.next_generation_at(consumed)
     assert following > consumed, f"next_generation_at({consumed:g}) = {following:g}: must be above {consumed:g}"

@@ -37,6 +37,13 @@ def _own_names(node: ast.ClassDef) -> set[str]:
     return found
 
 
+def _called_name(node: ast.Call) -> str:
+    """Return the last name of the called function; empty if it has none."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
 def private_names(source: str) -> list[str]:
     """Return the private names of other modules and classes that a source reads, imports or replaces."""
     tree = ast.parse(source)
@@ -59,7 +66,7 @@ def private_names(source: str) -> list[str]:
             found += [f"{module}.{alias.name}" for alias in node.names if _is_private(alias.name)]
         elif isinstance(node, ast.Import):
             found += [each.name for each in node.names if any(map(_is_private, each.name.split(".")))]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("setattr", "getattr"):
+        elif isinstance(node, ast.Call) and _called_name(node) in ("setattr", "getattr"):
             texts = [each.value for each in node.args if isinstance(each, ast.Constant)]
             found += [
                 text

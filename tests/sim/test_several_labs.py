@@ -28,6 +28,7 @@ from sim.events import (
 )
 from sim.lab_params import PUBLICATION_STEP
 from sim.race import concentration, run_race, shares, summarise_race
+from sim.reporters import REPORTERS
 from sim.runner import summarise
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants
@@ -306,6 +307,28 @@ def test_gpus_are_conserved_by_mergers_and_closures(timing: str, partitioning: s
     assert total["c"][-1] == 48 + 4 * nodes
     assert max(event.day for event in delivered) > 14
     assert world.labs["c"].workforce.active_researchers + world.labs["c"].automation.ais >= 18
+
+
+@pytest.mark.parametrize("growth", [1.0, 30.0])
+def test_humans_of_a_lab_that_merges_join_the_other_and_its_schedule(growth: float) -> None:
+    own = {
+        "a": {"humans__initial": 9, "exit__kind": "merges", "exit__day": 7.4, "exit__into": "b"},
+        "b": {"humans__initial": 4, "exit__kind": "merges", "exit__day": 15.5, "exit__into": "c"},
+        "c": {"humans__initial": 0, "automation__first_threshold": 0.0, "automation__last_threshold": 0.0},
+    }
+    road = ROAD | {"automation__last_threshold": 50.0, "humans__growth_per_year": growth}
+    with World(labs(own, **road), 3) as world:
+        humans: dict[str, list[float]] = {lab: [] for lab in own}
+        while world.running:
+            world.step()
+            check_invariants(world)
+            for lab, each in world.labs.items():
+                humans[lab].append(REPORTERS["humans"](each))
+    before = [math.floor(initial * growth ** (7 / 365)) for initial in (9, 4)]
+    assert [humans["a"][6], humans["b"][6]] == before
+    joined = math.floor(9 * growth ** (7.4 / 365)) / (4 * growth ** (7.4 / 365))
+    assert humans["b"][7:15] == [math.floor(4 * growth ** (day / 365) * (1 + joined)) for day in range(8, 16)]
+    assert humans["a"][7] == humans["c"][-1] == 0 and humans["b"][-1] >= humans["b"][14], "a lab of AIs takes no humans"
 
 
 def test_training_run_of_a_lab_that_closes_deploys_nothing() -> None:

@@ -21,7 +21,7 @@ from experiments.sweep.records import RunRecord
 from experiments.sweep.runner import SweepState, sweep
 from experiments.sweep.workers.dask import DaskWorkers
 from experiments.sweep.workers.local import LocalWorkerPool
-from experiments.sweep.workers.process import do_runs
+from experiments.sweep.workers.process import finished_runs
 
 TOY = """
 description = "The report's toy under uncertain difficulty."
@@ -68,8 +68,7 @@ class InProcessWorkers:
         pass
 
     def run(self, runs: Sequence[int]) -> Iterator[RunRecord]:
-        for each in runs:
-            yield from do_runs(self.design, [each])
+        yield from finished_runs(self.design, runs)
 
 
 def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly, fresh: bool = False) -> SweepState:
@@ -78,10 +77,10 @@ def run_here(design: Design, folder: Path, note: Callable[[str], None] = quietly
 
 
 class KillingCallback:
-    """Progress callback that kills a worker at random, and the whole command after ``die_at`` runs."""
+    """Progress callback that kills workers, the first before it is ready, and the command after ``die_at`` runs."""
 
-    def __init__(self, seed: int, die_at: int) -> None:
-        self._chance, self._die_at = random.Random(seed), die_at
+    def __init__(self, seed: int, die_at: int, most_kills: int) -> None:
+        self._chance, self._die_at, self._kills_left = random.Random(seed), die_at, most_kills
 
     def start(self, design: Design) -> LocalWorkerPool:
         pool = LocalWorkerPool(design, 2)
@@ -89,7 +88,7 @@ class KillingCallback:
         return pool
 
     def __call__(self, progress: Progress) -> None:
-        if self._chance.random() < 0.02:
+        if self._chance.random() < 0.05:
             self._kill(self._chance.randrange(2))
         if (progress.done or 0) >= self._die_at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -98,13 +97,24 @@ class KillingCallback:
         """Kill one of the worker processes that run, in the order of their numbers."""
         children = psutil.Process().children()
         running = sorted(each.pid for each in children if each.status() != psutil.STATUS_ZOMBIE)
-        if which < len(running):
+        if self._kills_left and which < len(running):
+            self._kills_left -= 1
             os.kill(running[which], signal.SIGKILL)
 
 
-def kill_at_random(design_file: str, folder: str, seed: str, die_at: str) -> None:
-    """Run a design, and kill workers and the command."""
-    design, rough = load_design(design_file), KillingCallback(int(seed), int(die_at))
+def kill_at_random(design_file: str, folder: str, *die_at: str) -> None:
+    """Run a design several times, and kill workers and, after ``die_at`` runs each time, the command."""
+    for seed, runs in enumerate(map(int, die_at)):
+        if child := os.fork():  # each command is a process of its own that has loaded everything
+            _, status = os.waitpid(child, 0)
+            assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        else:
+            _run_and_kill(design_file, folder, seed, runs)
+    _run_and_kill(design_file, folder, len(die_at), sys.maxsize)
+
+
+def _run_and_kill(design_file: str, folder: str, seed: int, die_at: int) -> None:
+    design, rough = load_design(design_file), KillingCallback(seed, die_at, 3 if seed == 0 else 2)
     sweep(design, Path(folder), lambda: rough.start(design), False, rough, quietly)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from experiments.cli.arguments import check_folder
 from experiments.cli.progress import show_progress
 from experiments.cli.terminal import print_json, print_text
+from experiments.errors import InputError
 from experiments.storage.atomic import write_files
 from experiments.sweep.analysis.report import (
     MAX_LISTED_FAILURES,
@@ -27,6 +28,11 @@ def analyse_sweep(folder: Path, out: Path | None, outcome: str | None, as_json: 
     """
     chosen = None if outcome is None else check_outcome(outcome)
     sweep = load(folder)
+    if sweep.labs and outcome is not None:
+        raise InputError(
+            f"--outcome = {outcome} is an outcome of one lab, and this sweep has {len(sweep.labs)} labs; allowed: no "
+            "outcome. Leave --outcome out."
+        )
     into = out or (None if as_json else folder / "analysis")
     if into is not None:
         check_folder(into)

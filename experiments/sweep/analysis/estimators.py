@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.stats import CensoredData, ecdf
 
 from experiments.statistics.intervals import CONFIDENCE, normal_score, student_score, wilson
 from experiments.sweep.analysis.sweep_data import Flags, Floats, Ints
@@ -86,13 +85,11 @@ def kaplan_meier(times: Floats, reached: Flags) -> tuple[Floats, Floats]:
 
     ``times``: day on which each run reached the gain or was last observed; infinity for runs that never will reach it.
     """
-    if not reached.any():
-        return np.empty(0), np.empty(0)
-    seen = times[reached]
-    censored = np.minimum(times[~reached], seen.max() + 1)  # SciPy takes finite times only
-    found = ecdf(CensoredData(uncensored=seen, right=censored)).cdf
-    events = np.isin(found.quantiles, seen)
-    return found.quantiles[events], found.probabilities[events]
+    days, events = np.unique(times[reached], return_counts=True)
+    if reached.all():
+        return days, np.asarray(np.cumsum(events) / len(times), dtype=float)
+    left = len(times) - np.searchsorted(np.sort(times), days)  # runs observed on this day or later
+    return days, np.asarray(1 - np.cumprod((left - events) / left), dtype=float)
 
 
 def time_quantile(times: Floats, reached: Flags, share: float) -> float:

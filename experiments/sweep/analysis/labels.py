@@ -7,6 +7,7 @@ import textwrap
 from typing import Any, Final
 
 from sim.long_run import EXPLOSION_MEANING
+from sim.scenario.labs import split_name
 from sim.scenario.model import parameters
 
 _HIDDEN_UNITS: Final = ("", "name", "exponent")
@@ -31,6 +32,9 @@ _PHRASES: Final = {
     "automation__last_threshold": "Threshold of the hardest task",
     "automation__rho": "Substitution between tasks, rho",
     "humans__growth_per_year": "Growth of the number of humans",
+    "supply__growth_per_year": "Growth of the number of GPUs",
+    "entry__gpu_share": "Share of the GPUs of all labs",
+    "commons__publication_share": "Share of the papers of other labs that count",
     "kernels__candidates_per_day": "Kernel candidates a day, of the reference team",
 }
 """Labels of parameters whose declared meaning does not begin with a usable phrase."""
@@ -43,10 +47,12 @@ RETURNS: Final = "growth__r"
 
 def phrase(name: str) -> str:
     """Return a short label of a parameter or an outcome; the name itself if nothing is declared."""
-    if name in _OUTCOME_PHRASES:
-        return _OUTCOME_PHRASES[name]
-    if name in _PHRASES:
-        return _PHRASES[name]
+    lab, flat_name = split_name(name)
+    if lab:
+        return f"{lab}: {phrase(flat_name)}"
+    declared = _OUTCOME_PHRASES | _PHRASES
+    if name in declared:
+        return declared[name]
     if days := _DAYS.fullmatch(name):
         return f"days until software is {int(days[1]):,} times that of day 0"
     known = parameters().get(name)
@@ -74,7 +80,7 @@ def phrase_with_name(name: str, reading: str = "") -> str:
 
 def axis_label(name: str, width: int = 40, reading: str = "") -> str:
     """Return the label with its unit, in lines of at most ``width`` letters."""
-    known = parameters().get(name)
+    known = parameters().get(split_name(name)[1])
     unit = f" ({known.unit})" if known is not None and known.unit not in _HIDDEN_UNITS else ""
     return textwrap.fill(f"{with_reading(name, reading)}{unit}", width)
 

@@ -23,6 +23,7 @@ from experiments.sweep.analysis import (
     fan_chart,
     lever_effects,
     limiting_resource,
+    race_outcomes,
     scenario_discovery,
     sensitivity,
     time_to_gain,
@@ -85,6 +86,9 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
     ``outcome``: the outcome whose sensitivity is shown; by default all outcomes. One-at-a-time designs do not fill the
     space of parameters, so they have no maps, regions or convergence.
     """
+    if sweep.labs:
+        yield from _race_sections(sweep)
+        return
     if has_road(sweep) and sweep.sampling != ONE_BY_ONE and outcome in (None, ASARA):
         yield _asara_section(sweep)
     yield from _fan_sections(sweep)
@@ -112,6 +116,8 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
 def summary_paragraph(sweep: Sweep) -> str:
     """Return the results of a sweep as one paragraph; every number is for one combination of levers."""
     sentences = [f"{name} is {' / '.join(moved)}." for name, moved in sweep.coupled.items() if name in sweep.levers]
+    if sweep.labs:
+        return " ".join([*sentences, *race_outcomes.race_sentences(sweep)])
     sentences += [
         explosion_probability.sentence(sweep),
         explosion_probability.rest_sentence(sweep),
@@ -142,8 +148,7 @@ def reading(sweep: Sweep) -> str:
 
 def summary(sweep: Sweep) -> dict[str, Any]:
     """Return the numbers of a report as plain values for each combination of levers; None if not finite."""
-    column, why = reported_gain(sweep)
-    found = {
+    found: dict[str, Any] = {
         "name": sweep.manifest.get("name", ""),
         "runs": sweep.asked,
         "with_result": sweep.n,
@@ -152,14 +157,22 @@ def summary(sweep: Sweep) -> dict[str, Any]:
         "failures": [each._asdict() for each in sweep.failures],
         "verdict": summary_paragraph(sweep),
         "reading_of_r": reading(sweep),
+    }
+    found |= race_outcomes.race_numbers(sweep) if sweep.labs else _numbers(sweep)
+    content: dict[str, Any] = to_json_values(found)
+    return content
+
+
+def _numbers(sweep: Sweep) -> dict[str, Any]:
+    """Return the numbers that a report has for runs of one lab."""
+    column, why = reported_gain(sweep)
+    return {
         "combinations": [_combination_summary(each, column) for each in combinations(sweep)],
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
         "regions": _region_summaries(sweep),
         "asara_day": [_asara_summary(each) for each in combinations(sweep)] if has_road(sweep) else [],
     }
-    content: dict[str, Any] = to_json_values(found)
-    return content
 
 
 def _asara_summary(part: Combination) -> dict[str, Any]:
@@ -294,6 +307,32 @@ def _fan_sections(sweep: Sweep) -> Iterator[ReportSection]:
     )
     if closed:
         yield ReportSection("fan-closed-form", heading, [], None, "", fan_chart.fan_table(sweep, closed=True))
+
+
+def _race_sections(sweep: Sweep) -> Iterator[ReportSection]:
+    """Yield the sections on runs of several labs."""
+    first, lead, concentration, left_out = race_outcomes.sentences_by_topic(sweep)
+    note = omission_note(race_outcomes.panel_combinations(sweep), race_outcomes.MAX_COLUMNS)
+    yield ReportSection(
+        "race-first",
+        "Which lab is first?",
+        [*first, race_outcomes.METHOD_NOTE],
+        race_outcomes.race_figure(sweep),
+        "Top: probability of each lab to reach the level first, with its 95% interval. Bottom: lead of the first lab "
+        f"over the second, the median (dot) and 80% of the runs (bar).{note}",
+        race_outcomes.first_table(sweep),
+        race_outcomes.race_slide(sweep),
+    )
+    yield ReportSection("race-lead", "How large is the lead?", lead, None, "", race_outcomes.lead_table(sweep))
+    yield ReportSection(
+        "race-concentration",
+        "How concentrated are software and compute?",
+        concentration,
+        None,
+        "",
+        race_outcomes.concentration_table(sweep),
+    )
+    yield ReportSection("race-left-out", "What is left out?", left_out, None, "", None)
 
 
 def _asara_section(sweep: Sweep) -> ReportSection:

@@ -124,6 +124,11 @@ class Sweep:
         return str(self.manifest.get("sampling", "unknown"))
 
     @property
+    def labs(self) -> tuple[str, ...]:
+        """Names of the labs, in the order of the scenario; empty for runs of one lab."""
+        return tuple(self.manifest.get("labs", ()))
+
+    @property
     def systematic(self) -> bool:
         """Whether points are fixed and not random."""
         return self.sampling in SYSTEMATIC

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from experiments.errors import InputError
 from experiments.sweep.workers.batch_size import batch_sizer
+from experiments.sweep.workers.messages import Completing, Executed
 from experiments.sweep.workers.process import failed_record
 
 if TYPE_CHECKING:
@@ -85,30 +86,38 @@ class LocalWorkerPool:
     def _dispatch(self, waiting: deque[int]) -> None:
         for worker in self._workers:
             if waiting and worker.ready and len(worker.runs) <= self._sizer.spare:
-                isolated = waiting[0] in self._isolated_runs
-                if isolated and worker.runs:
+                unfinished = worker.unfinished
+                if unfinished and not self._isolated_runs.isdisjoint([waiting[0], *unfinished]):
                     continue
-                count = 1 if isolated else self._sizer.next_batch(len(waiting), len(self._workers))
-                worker.send_runs([waiting.popleft() for _ in range(count)])
+                runs = [waiting.popleft()]
+                count = self._sizer.next_batch(len(waiting) + 1, len(self._workers))
+                while len(runs) < count and self._isolated_runs.isdisjoint([runs[0], waiting[0]]):
+                    runs.append(waiting.popleft())
+                worker.send_runs(runs)
 
     def _receive(self, worker: _Worker) -> Iterator[RunRecord]:
         """Yield the records that a worker has sent; mark the worker as dead if its connection fails."""
         try:
             while worker.connection.poll():
-                record = worker.connection.recv()
+                message = worker.connection.recv()
                 worker.last_message_at = time.monotonic()
-                if record is None:
+                if message is None:
                     worker.ready, self._failed_starts = True, 0
+                elif isinstance(message, Completing):
+                    worker.completing = True
+                elif isinstance(message, Executed):
+                    worker.runs.remove(message.run)
+                    worker.executed.append(message.run)
+                    self._sizer.record_batch(1, message.seconds)
                 else:
-                    worker.runs.remove(record.row["run"])
-                    if batch := worker.finish_batch(record):
+                    if batch := worker.finish(message):
                         self._sizer.record_batch(*batch)
-                    yield record
+                    yield message
         except Exception:  # a partial message can raise any error when it is unpickled
             worker.dead = True
 
     def _replace_if_dead(self, worker: _Worker, waiting: deque[int]) -> Iterator[RunRecord]:
-        """Replace a worker that is dead or stuck; retry or fail its current run, and return its other runs."""
+        """Replace a worker that is dead or stuck; retry or fail the run that caused it, and return its other runs."""
         stuck = worker.is_stuck(self._timeout)
         if not worker.dead and not stuck:
             return
@@ -119,11 +128,11 @@ class LocalWorkerPool:
                 f"{MAX_FAILED_STARTS} workers in a row ended before they were ready, {_exit_reason(worker)}. "
                 "Check the installation with `asara run`, or use fewer --workers."
             )
-        # The World reports each run, so the first open run is the cause. A fluid batch is reported as a whole.
-        suspects = list(worker.runs) if self._design.engine == "fluid" else list(worker.runs)[:1]
+        suspects, left = worker.suspects(), deque(worker.unfinished)
         self._isolated_runs.update(suspects)
         if len(suspects) == 1:
-            run = worker.runs.popleft()
+            run = suspects[0]
+            left.remove(run)
             self._deaths[run] += 1
             if stuck:
                 yield failed_record(self._design, run, "timeout", f"was not over after {self._timeout:g} s")
@@ -131,8 +140,8 @@ class LocalWorkerPool:
                 message = f"{MAX_ATTEMPTS} workers died of it, {_exit_reason(worker)}"
                 yield failed_record(self._design, run, "killed", message)
             else:
-                worker.runs.appendleft(run)
-        waiting.extendleft(reversed(worker.runs))
+                left.appendleft(run)
+        waiting.extendleft(reversed(left))
         try:
             self._workers[self._workers.index(worker)] = _Worker(self._design)
         except OSError as error:
@@ -140,7 +149,7 @@ class LocalWorkerPool:
 
 
 class _Worker:
-    """A worker process, the runs that were sent to it and are not finished, and the time of its last message."""
+    """A worker process, the runs that were sent to it and have no record, and the time of its last message."""
 
     def __init__(self, design: Plan) -> None:
         self.connection, theirs = Pipe()
@@ -153,8 +162,13 @@ class _Worker:
         )
         theirs.close()
         self.runs: deque[int] = deque()
+        """Runs that are not over."""
+        self.executed: deque[int] = deque()
+        """Runs that are over and whose records have not arrived."""
+        self.completing = False
+        """Whether the worker completes the records of its executed runs."""
         self._batches: deque[int] = deque()
-        """Sizes of the unfinished batches; each run of the World is a batch."""
+        """Sizes of the unfinished batches of fluid runs."""
         self._done, self._seconds = 0, 0.0
         """Finished runs of the first batch, and their time [s]."""
         self.ready = self.dead = False
@@ -164,14 +178,37 @@ class _Worker:
 
     def send_runs(self, runs: list[int]) -> None:
         """Send runs to the worker."""
-        if not self.runs:
+        if not self.unfinished:
             self.last_message_at = time.monotonic()
         self.runs.extend(runs)
-        self._batches.extend([len(runs)] if self._in_batches else [1] * len(runs))
+        self._batches.append(len(runs))
         self._send(runs)
 
-    def finish_batch(self, finished: RunRecord) -> tuple[int, float] | None:
-        """Return runs and time [s] of the batch that a run completes; None if other runs of it are open."""
+    @property
+    def unfinished(self) -> list[int]:
+        """Return the runs without a record, in the order in which they were sent."""
+        return [*self.executed, *self.runs]
+
+    def suspects(self) -> list[int]:
+        """Return the runs one of which is the cause if the worker is dead or stuck now.
+
+        The World reports each run that is over, so the first other run is the cause. While records are completed, it is
+        one of the runs that are over. A fluid batch is reported as a whole.
+        """
+        if self.completing:
+            return list(self.executed)
+        return list(self.runs) if self._in_batches else list(self.runs)[:1]
+
+    def finish(self, finished: RunRecord) -> tuple[int, float] | None:
+        """Remove a finished run; return runs and time [s] of the batch that it completes, if any."""
+        run = finished.row["run"]
+        if run in self.executed:  # its time is known
+            self.executed.remove(run)
+            self.completing = bool(self.executed)
+            return None
+        self.runs.remove(run)
+        if not self._in_batches:
+            return 1, finished.seconds
         self._done, self._seconds = self._done + 1, self._seconds + finished.seconds
         if self._done < self._batches[0]:
             return None
@@ -184,7 +221,7 @@ class _Worker:
         silent = time.monotonic() - self.last_message_at
         if not self.ready:
             return silent > START_TIMEOUT_SECONDS
-        return timeout is not None and bool(self.runs) and silent > timeout
+        return timeout is not None and bool(self.unfinished) and silent > timeout
 
     def kill(self) -> None:
         """Kill the process and close its connection."""

@@ -14,6 +14,7 @@ EVENT_COLOURS = {
     "ActiveResearchersChanged": "green",
     "CohortFormed": "green",
     "GpusDivided": "sky",
+    "SafetyShareChanged": "blue",
     "KernelCurveLoaded": "sky",
     "KernelsDeployed": "sky",
     "HumansHired": "blue",

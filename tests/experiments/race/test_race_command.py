@@ -9,10 +9,11 @@ import pytest
 from experiments.errors import InputError
 from experiments.race import seed_runs
 from experiments.race.figure import race_figure, race_picture
+from experiments.race.levels import check_level, default_level, levels_of
 from experiments.race.one_lab import merge_labs
 from experiments.race.seed_runs import RacePlan
-from experiments.race.study import check_level, default_level, levels_of, race_curves, study
-from experiments.race.table import lead_sentence, level_sentence, one_lab_sentence, sentences
+from experiments.race.study import race_curves, study
+from experiments.race.table import lead_sentence, level_sentence, one_lab_sentence, repeated_sentence, sentences
 from experiments.sweep.workers.process import do_runs
 from sim.race import run_race
 from sim.scenario.loading import shipped_races
@@ -69,6 +70,16 @@ def test_study_gives_shares_on_the_day_that_decides(found):
     assert found.concentration["compute"].at_start == pytest.approx((80**2 + 64**2) / 144**2)
 
 
+def test_study_gives_the_research_done_twice_until_a_lab_reaches_the_level(found):
+    shares = []
+    for seed in SEEDS:
+        result = run_race(SMALL, seed)
+        shares.append(result.repeated_share_on(result.order(4)[0].day))
+    shares.sort()
+    assert tuple(found.repeated) == (shares[0], shares[2], shares[5])
+    assert f"Done twice: {shares[2]:.0%} of the research of all labs" in repeated_sentence(found)
+
+
 def test_curves_begin_equal_and_end_with_the_shares_of_compute(found):
     curves = race_curves(found)
     assert curves.days[0] == 0
@@ -120,6 +131,21 @@ def test_leader_that_ends_before_an_imitator_is_reported():
     assert there.ended_early == 1
     assert any("Lower --level, or raise run__max_doublings" in each for each in sentences(there))
     assert study(follows, [0], level=1, compare=False).ended_early == 0
+
+
+def test_first_lab_is_safe_with_the_probability_of_its_share_of_safety(found):
+    assert found.safety is None and not any(each.startswith("Safety") for each in sentences(found))
+    careful = study(SMALL.replace(**{"ada.policy__safety_share": 0.05}), SEEDS, level=2, compare=False)
+    wins = careful.levels[-1].first["ada"].seeds
+    assert 0 < wins < len(SEEDS)
+    share, probability, low, high = careful.safety
+    assert share == pytest.approx(0.05 * wins / len(SEEDS))
+    assert probability == pytest.approx(-math.log(0.95) * wins / len(SEEDS))
+    assert low < probability < high
+    (sentence,) = (each for each in sentences(careful) if each.startswith("Safety"))
+    assert f"safe with probability {probability:.1%} (95% interval {low:.1%} to {high:.1%})" in sentence
+    one = study(SMALL.replace(policy__safety_share=0.05), [0], level=1, compare=False)
+    assert any("safe with probability 5.1%." in each for each in sentences(one))
 
 
 def test_level_that_no_lab_reaches_is_undecided():

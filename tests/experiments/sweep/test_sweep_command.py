@@ -83,8 +83,8 @@ def test_sweep_with_goal_sets_doublings_and_prints_days(design_file, capsys):
 
 
 def test_sweep_interrupted_keeps_finished_runs_and_continues(tmp_path):
-    design, folder = toy(tmp_path, 200), tmp_path / "out"
-    command = command_for(interrupted, tmp_path / "toy.toml", folder, 100)
+    design, folder = toy(tmp_path, 100), tmp_path / "out"
+    command = command_for(interrupted, tmp_path / "toy.toml", folder, 50)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert ended.returncode == 2
@@ -95,12 +95,12 @@ def test_sweep_interrupted_keeps_finished_runs_and_continues(tmp_path):
         in said
     )
     assert "Traceback" not in ended.stderr
-    assert 100 <= len(kept) < 400
+    assert 50 <= len(kept) < 200
     assert main(["sweep", str(tmp_path / "toy.toml"), "--out", str(folder), "--workers", "2"]) == 0
     whole = read(folder)
-    assert whole["run"].to_pylist() == list(range(400))
+    assert whole["run"].to_pylist() == list(range(200))
     assert [row for row in whole.to_pylist() if row["run"] in set(kept["run"].to_pylist())] == kept.to_pylist()
-    assert len(design) == 400
+    assert len(design) == 200
 
 
 @pytest.mark.parametrize(

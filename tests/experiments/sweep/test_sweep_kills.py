@@ -2,12 +2,12 @@
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -16,8 +16,9 @@ from experiments.errors import InputError
 from experiments.sweep.query import read, series
 from experiments.sweep.runner import manifest_of, model_identity, sweep
 from experiments.sweep.storage import write_manifest, write_part
+from experiments.sweep.workers import local
 from experiments.sweep.workers.dask import DaskWorkers, do_task
-from experiments.sweep.workers.local import MAX_ATTEMPTS, LocalWorkerPool
+from experiments.sweep.workers.local import LocalWorkerPool
 from experiments.sweep.workers.process import do_runs
 from tests.support.sweep_runs import command_for, kill_at_random, kill_dask_process, quietly, toy, without_scheduler
 from tests.support.sweep_tables import as_bytes
@@ -40,19 +41,33 @@ def environment() -> dict[str, str]:
 
 def test_sweep_whose_workers_and_command_are_killed_has_each_run_once(tmp_path):
     design, folder = toy(tmp_path, 32, replications=2), tmp_path / "rough"
-    for seed, die_at in enumerate((*TIMES_KILLED, len(design) + 1)):
-        command = command_for(kill_at_random, tmp_path / "toy.toml", folder, seed, die_at)
-        ended = subprocess.run(command, env=environment(), check=False, stdin=subprocess.DEVNULL).returncode
-        assert ended == (-signal.SIGKILL if die_at <= len(design) else 0)
+    command = command_for(kill_at_random, tmp_path / "toy.toml", folder, *TIMES_KILLED)
+    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL)
     found, expected = read(folder), serially(design, tmp_path / "serial")
     assert found["run"].to_pylist() == list(range(128))
     assert as_bytes(found) == as_bytes(read(expected))
     assert as_bytes(series(folder)) == as_bytes(series(expected))
 
 
-@pytest.fixture
-def cluster() -> Iterator[tuple[str, list[int]]]:
-    """Start a Dask scheduler with two nodes of one and two threads; yield its address and their process numbers."""
+class DaskCluster(NamedTuple):
+    """A Dask scheduler with two nodes of one and two threads."""
+
+    address: str
+    scheduler: subprocess.Popen[str]
+    nodes: list[subprocess.Popen[str]]
+
+    def live_nodes(self) -> int:
+        """Return the number of nodes that can still be used; 0 without a scheduler."""
+        return sum(each.poll() is None for each in self.nodes) if self.scheduler.poll() is None else 0
+
+    def close(self) -> None:
+        for process in (*self.nodes, self.scheduler):
+            process.kill()
+            process.wait()
+            process.stderr.close()  # its own workers may still hold the other end
+
+
+def start_cluster() -> DaskCluster:
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--no-dashboard"]
     scheduler = subprocess.Popen(
@@ -68,11 +83,7 @@ def cluster() -> Iterator[tuple[str, list[int]]]:
     ]
     for node in nodes:
         first_line(node, "Registered to:")
-    yield address, [*(node.pid for node in nodes), scheduler.pid]
-    for process in (*nodes, scheduler):
-        process.kill()
-        process.wait()
-        process.stderr.close()  # its own workers may still hold the other end
+    return DaskCluster(address, scheduler, nodes)
 
 
 def first_line(process, words: str) -> str:
@@ -80,12 +91,20 @@ def first_line(process, words: str) -> str:
     return next(line for line in process.stderr if words in line)
 
 
-def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, cluster):
-    address, nodes = cluster
-    design, folder = toy(tmp_path, 96), tmp_path / "nodes"
-    command = command_for(kill_dask_process, tmp_path / "toy.toml", folder, address, nodes[0])
-    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
+@pytest.fixture(scope="module")
+def clusters() -> Iterator[list[DaskCluster]]:
+    """Yield the clusters that were started; the last may still be in use."""
+    found: list[DaskCluster] = []
+    yield found
+    for each in found:
+        each.close()
+
+
+def cluster_of(clusters: list[DaskCluster], nodes: int) -> DaskCluster:
+    """Return the cluster of the test before, or a new one if too few nodes of it are left."""
+    if not clusters or clusters[-1].live_nodes() < nodes:
+        clusters.append(start_cluster())
+    return clusters[-1]
 
 
 def workers_of(process: int) -> list[psutil.Process]:
@@ -98,20 +117,30 @@ def workers_of(process: int) -> list[psutil.Process]:
     return found
 
 
-def test_dask_workers_end_after_a_sweep(tmp_path, cluster):
-    address, (one, two, _) = cluster
+def test_dask_workers_end_after_a_sweep(tmp_path, clusters):
+    cluster = cluster_of(clusters, 2)
+    one, two = (node.pid for node in cluster.nodes)
     design = toy(tmp_path, 24)
-    with DaskWorkers(design, address) as nodes:
+    with DaskWorkers(design, cluster.address) as nodes:
         found = [each for each in nodes.run(range(len(design))) if each is not None]
         assert workers_of(one) or workers_of(two)
     assert len(found) == 48
     assert not workers_of(one) and not workers_of(two)
 
 
-def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_path, cluster):
-    address, (*_, scheduler) = cluster
-    design, folder = toy(tmp_path, 240), tmp_path / "nodes"
-    command = command_for(without_scheduler, tmp_path / "toy.toml", folder, address, scheduler, 50)
+def test_dask_cluster_that_loses_a_worker_writes_the_same_table(tmp_path, clusters):
+    cluster = cluster_of(clusters, 2)
+    design, folder = toy(tmp_path, 96), tmp_path / "nodes"
+    command = command_for(kill_dask_process, tmp_path / "toy.toml", folder, cluster.address, cluster.nodes[0].pid)
+    subprocess.run(command, env=environment(), check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert as_bytes(read(folder)) == as_bytes(read(serially(design, tmp_path / "serial")))
+
+
+def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_path, clusters):
+    cluster = cluster_of(clusters, 1)
+    design, folder = toy(tmp_path, 120), tmp_path / "nodes"
+    scheduler = cluster.scheduler.pid
+    command = command_for(without_scheduler, tmp_path / "toy.toml", folder, cluster.address, scheduler, 30)
     ended = subprocess.run(
         command, env=environment(), check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
@@ -119,8 +148,8 @@ def test_sweep_whose_dask_scheduler_is_killed_keeps_its_runs_and_continues(tmp_p
     assert ended.returncode == 2
     assert "the connection to the scheduler is lost. Finished runs are kept; run the same command again" in said
     assert "Traceback" not in said and "workers" not in said
-    assert 50 <= len(read(folder)) < 480
-    assert sweep(design, folder, lambda: LocalWorkerPool(design, 1), False, quietly, quietly).done == 480
+    assert 30 <= len(read(folder)) < 240
+    assert sweep(design, folder, lambda: LocalWorkerPool(design, 1), False, quietly, quietly).done == 240
 
 
 def test_do_task_with_another_model_raises_error():
@@ -158,33 +187,44 @@ def test_worker_pool_that_cannot_start_workers_raises_one_sentence(tmp_path, mon
 BAD_RUNS = """
 import os, signal, sys
 if sys.argv[1:] and sys.orig_argv[1:4] == ["-P", "-m", "experiments.sweep.workers.process"]:
-    import sim.runner
-    real = sim.runner.run
-    def run(scenario, seed):
+    import sim.margins, sim.runner
+    run, margins = sim.runner.run, sim.margins.margins
+    def run_badly(scenario, seed):
         if scenario.researcher.initial == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         if scenario.researcher.initial == 4:
             signal.pause()
         if scenario.researcher.initial == 5:
             raise RuntimeError("an unexpected error")
-        return real(scenario, seed)
-    sim.runner.run = run
+        return run(scenario, seed)
+    def margins_badly(scenarios, doublings):
+        if any(scenario.researcher.initial == 6 for scenario in scenarios):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any(scenario.researcher.initial == 7 for scenario in scenarios):
+            raise RuntimeError("no margins")
+        return margins(scenarios, doublings)
+    sim.runner.run, sim.margins.margins = run_badly, margins_badly
 """
 
 
 def test_sweep_with_runs_that_kill_hang_or_fail_records_them_and_keeps_others(tmp_path, monkeypatch):
+    """Runs end their workers while they run, or later, while the records of several runs are completed."""
     (tmp_path / "sitecustomize.py").write_text(BAD_RUNS)  # every Python that is started from here on loads it
     monkeypatch.syspath_prepend(tmp_path)
-    design = toy(tmp_path, 2)
-    design.levers["researcher__initial"] = (1, 3, 4, 5)  # type: ignore[index]
-    done = sweep(design, tmp_path / "bad", lambda: LocalWorkerPool(design, 2, timeout=5.0), False, quietly, quietly)
+    monkeypatch.setattr(local, "MAX_ATTEMPTS", 2)
+    design = toy(tmp_path, 1)
+    design.levers["researcher__initial"] = (1, 2, 3, 4, 5, 6, 7, 8)  # type: ignore[index]
+    done = sweep(design, tmp_path / "bad", lambda: LocalWorkerPool(design, 2, timeout=3.0), False, quietly, quietly)
     rows = read(tmp_path / "bad").to_pylist()
     found = {row["researcher__initial"]: (row["status"], row["message"]) for row in rows}
     assert done.done == len(rows) == 8
-    assert found[1] == ("ok", "")
-    assert found[3] == ("killed", f"{MAX_ATTEMPTS} workers died of it, the last by signal 9")
-    assert found[4] == ("timeout", "was not over after 5 s")
-    assert found[5] == ("failed", "RuntimeError: an unexpected error")
-    assert all((row["status"], row["message"]) == found[row["researcher__initial"]] for row in rows)
-    undisturbed = do_runs(design, [row["run"] for row in rows if row["researcher__initial"] == 1])
-    assert [each.row for each in undisturbed] == [row for row in rows if row["researcher__initial"] == 1]
+    killed = ("killed", "2 workers died of it, the last by signal 9")
+    assert found == {
+        **dict.fromkeys((1, 2, 8), ("ok", "")),
+        **dict.fromkeys((3, 6), killed),
+        4: ("timeout", "was not over after 3 s"),
+        5: ("failed", "RuntimeError: an unexpected error"),
+        7: ("failed", "RuntimeError: no margins"),
+    }
+    undisturbed = do_runs(design, [row["run"] for row in rows if row["status"] == "ok"])
+    assert [each.row for each in undisturbed] == [row for row in rows if row["status"] == "ok"]

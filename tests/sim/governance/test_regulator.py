@@ -249,18 +249,10 @@ def test_lab_that_does_not_comply_works_on_until_it_is_found():
     hidden = scripted(two, script, **{"b.disclosure__covert_workers": 0})
     assert {event.lab for event in hidden.ledger if isinstance(event, RestrictionsChanged)} == {"a"}
     assert hidden.governance is not None and hidden.governance.found_on == {"b": math.inf}
-    found = scripted(
-        two,
-        script,
-        seed=3,
-        run__horizon_days=6000.0,
-        run__max_doublings=40,
-        growth__r=0.1,
-        disclosure__covert_workers=1e9,
-    )
+    found = scripted(two, script, seed=5, run__horizon_days=100.0, run__max_doublings=40, growth__r=0.5)
     assert found.governance is not None
     day = found.governance.found_on["b"]
-    assert 5 < day < 6000
+    assert day == pytest.approx(5 + 0.199 * 365, rel=0.01)  # the time of 1,000 people at the 7.46% point
     assert [e.day for e in found.ledger if isinstance(e, RestrictionsChanged) and e.lab == "b"] == [day]
 
 

@@ -32,6 +32,7 @@ def test_p27_2_perron_root_exponents_and_date():
     assert matrix == pytest.approx(np.array([[0, 1], [0.1, -0.1]]))
     assert feedbacks.explosion_exponents(matrix) == pytest.approx([11, 1])
     assert feedbacks.explosion_date(matrix, (1, 1)) == pytest.approx(2.834628, abs=6e-7)
+    assert two_sector_date(SHARES, (1, 1), 1) == pytest.approx(2.834628, rel=1e-6), "direct integration"
 
 
 def test_p27_2_slow_link_delays_the_date_at_the_same_loop_gain():

@@ -36,6 +36,17 @@ class Prophetic(LabPolicy):
         return 0.0 if self.reads < 2 else -1.0
 
 
+class Overcautious(LabPolicy):
+    """More than all research on safety, after a while."""
+
+    reads = 0
+
+    @property
+    def safety_share(self):
+        self.reads += 1
+        return 0.0 if self.reads < 2 else 2.0
+
+
 class Endless(LabPolicy):
     """A generation begins although nothing waits."""
 
@@ -143,6 +154,7 @@ def test_check_policy_adaptive_policy_conforms_with_frequent_large_moves():
         (TooMuch, "add up to 1.1, more than 1"),
         (Negative, "a share is negative"),
         (Prophetic, "publication_delay_days = -1"),
+        (Overcautious, "safety_share = 2: must be at least 0 and below 1"),
         (Endless, "would begin without end"),
         (Standing, "must be above"),
         (Greedy, "takes up too much"),

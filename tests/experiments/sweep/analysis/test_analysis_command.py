@@ -92,6 +92,18 @@ def test_kaplan_meier_equals_a_worked_example():
     assert shares.tolist() == pytest.approx([0.2, 0.4, 1.0])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_kaplan_meier_with_ties_equals_scipy_to_the_bit(share):
+    rng = np.random.default_rng(5)
+    for runs in range(1, 40):
+        times, reached = rng.integers(1, 12, runs).astype(float), rng.random(runs) >= share
+        expected = stats.ecdf(stats.CensoredData(uncensored=times[reached], right=times[~reached])).cdf
+        events = np.isin(expected.quantiles, times[reached])
+        days, shares = st.kaplan_meier(times, reached)
+        assert days.tolist() == expected.quantiles[events].tolist()
+        assert shares.tolist() == expected.probabilities[events].tolist()
+
+
 def test_kaplan_meier_finds_the_median_behind_censoring():
     rng = np.random.default_rng(2)
     waits, seen = rng.exponential(100, 20_000), rng.exponential(150, 20_000)
