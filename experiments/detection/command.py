@@ -15,7 +15,7 @@ def detect(
     scenarios: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SCENARIO]...",
+            metavar="SCENARIO...",
             help="Shipped scenarios (see `asara scenarios`) or TOML files, of one lab each. If left out: "
             "toy-explosion, toy-fizzle, returns-3 and returns-0.7.",
             show_default=False,

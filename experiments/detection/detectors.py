@@ -110,8 +110,7 @@ _WITH_THRESHOLD: Final[Mapping[str, _Kind]] = MappingProxyType(
 NAMES: Final = (*_WITH_THRESHOLD, "sprt", *PUBLISHED_RULES)
 """Names of all detectors."""
 DEFAULT: Final = (WINDOW_RULE, f"{WINDOW_RULE}=5@30", "cusum", *PUBLISHED_RULES)
-"""Detectors that are judged if none is named: the rule of the report over half a year and over a month, CUSUM and the
-published rules."""
+"""Detectors that are judged if none is named. The rule of the report has two windows: half a year, and a month."""
 
 
 class NamedDetector(NamedTuple):

@@ -1,4 +1,4 @@
-"""Score detectors on series of readings: alarms, delays, lead times, ROC curves, each with an interval. Pure.
+"""DetectorScore detectors on series of readings: alarms, delays, lead times, ROC curves, each with an interval. Pure.
 
 A truth states for each run from which day on an alarm is true. The alarm that counts is the first one that stands at a
 reading of that day or later. Alarms at earlier readings are false.
@@ -184,7 +184,7 @@ class Case(NamedTuple):
         return [value for each, value in pairs if each.day >= start and each.known_on <= latest]
 
 
-class Score(NamedTuple):
+class DetectorScore(NamedTuple):
     """How a detector does against one truth."""
 
     detector: str
@@ -207,7 +207,7 @@ class Score(NamedTuple):
     """None if no run has the truth or none lacks it."""
 
 
-def score_pace(detector: str, followed: Sequence[Followed], base_rate: float) -> Score:
+def score_pace(detector: str, followed: Sequence[Followed], base_rate: float) -> DetectorScore:
     """Return the score against the truth that the pace is a multiple of the reference.
 
     ``base_rate``: number of times that this happens, per year.
@@ -215,7 +215,7 @@ def score_pace(detector: str, followed: Sequence[Followed], base_rate: float) ->
     cases = [Case(each, each.run.fast_from) for each in followed]
     rate, missed = false_alarm_rate(cases), _missed(cases)
     quiet = [case.highest_of_quiet_years() for case in cases]
-    return Score(
+    return DetectorScore(
         detector=detector,
         truth="pace",
         false_alarms_per_year=rate,
@@ -229,7 +229,7 @@ def score_pace(detector: str, followed: Sequence[Followed], base_rate: float) ->
     )
 
 
-def score_singular(detector: str, followed: Sequence[Followed], probability: float) -> Score:
+def score_singular(detector: str, followed: Sequence[Followed], probability: float) -> DetectorScore:
     """Return the score against the truth that the run is singular, from day 0 on.
 
     ``probability``: that of a run to be singular, for the precision.
@@ -237,7 +237,7 @@ def score_singular(detector: str, followed: Sequence[Followed], probability: flo
     cases = [Case(each, 0.0 if each.run.is_singular else math.inf) for each in followed]
     others = [case for case in cases if case.true_from == math.inf]
     false, missed = share([_rings_in_run(case) for case in others]), _missed(cases)
-    return Score(
+    return DetectorScore(
         detector=detector,
         truth="singular",
         false_alarms_per_year=false_alarm_rate(cases),

@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.detection.detectors import NamedDetector
 from experiments.detection.runs import DetectionPlan, ReadRun, Truths
-from experiments.detection.scores import Followed, Score, Share, follow, score_pace, score_singular, share
+from experiments.detection.scores import Followed, DetectorScore, Share, follow, score_pace, score_singular, share
 from experiments.errors import InputError
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.sweep.workers.outcomes import execute_plan
@@ -64,7 +64,7 @@ class DetectionStudy(NamedTuple):
     """Probability of a run to be singular, for the precision."""
     rows: tuple[ScenarioRow, ...]
     """Detectors in each scenario."""
-    scores: tuple[Score, ...]
+    scores: tuple[DetectorScore, ...]
     """Detectors against the truth `pace`, then against `singular`."""
     followed: dict[str, tuple[Followed, ...]]
     """Detectors by name, over all runs."""
@@ -74,7 +74,7 @@ class DetectionStudy(NamedTuple):
         """All runs, scenario by scenario."""
         return tuple(each.run for each in self.followed[self.detectors[0].name])
 
-    def score(self, detector: str, truth: str) -> Score:
+    def score(self, detector: str, truth: str) -> DetectorScore:
         """Return the score of a detector against a truth."""
         return next(each for each in self.scores if (each.detector, each.truth) == (detector, truth))
 
