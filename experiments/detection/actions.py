@@ -101,17 +101,19 @@ def check_numbers(
 ) -> None:
     """Check the numbers of the command line. Raises InputError with the first one that is not allowed."""
     limits = (
-        ("--times", settings.times, 1.001, 1000.0, "the report's threshold is 5"),
-        ("--window-days", settings.window_days, 1e-3, 36_500.0, "half a year is 182.5"),
-        ("--reference-doubling-days", settings.reference_doubling_days, 1e-3, 36_500.0, "half a year is 182.5"),
-        ("--detector-noise", settings.noise_doublings, 1e-6, 100.0, "half a doubling is 0.5"),
-        ("--years-before", years_before, 0.0, 100.0, "two years are 2"),
-        ("--base-rate", base_rate, 0.0, 1000.0, "once in ten years is 0.1"),
-        ("--singular-probability", singular_probability, 0.0, 1.0, "one half is 0.5"),
+        ("--times", settings.times, 1.001, 1000.0, 5),
+        ("--window-days", settings.window_days, 1e-3, 36_500.0, 182.5),
+        ("--reference-doubling-days", settings.reference_doubling_days, 1e-3, 36_500.0, 182.5),
+        ("--detector-noise", settings.noise_doublings, 1e-6, 100.0, 0.5),
+        ("--years-before", years_before, 0.0, 100.0, 2),
+        ("--base-rate", base_rate, 0.0, 1000.0, 0.1),
+        ("--singular-probability", singular_probability, 0.0, 1.0, 0.5),
     )
-    for name, value, low, high, hint in limits:
+    for name, value, low, high, example in limits:
         if not low <= value <= high:
-            raise InputError(f"{name} = {value:g} is out of bounds; allowed: {low:g} to {high:g}. Note that {hint}.")
+            raise InputError(
+                f"{name} = {value:g} is out of bounds; allowed: {low:g} to {high:g}. Write {name} {example:g}."
+            )
 
 
 def parse_level(text: str) -> float:

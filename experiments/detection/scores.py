@@ -1,4 +1,4 @@
-"""DetectorScore detectors on series of readings: alarms, delays, lead times, ROC curves, each with an interval. Pure.
+"""Score detectors on series of readings: alarms, delays, lead times, ROC curves, each with an interval. Pure.
 
 A truth states for each run from which day on an alarm is true. The alarm that counts is the first one that stands at a
 reading of that day or later. Alarms at earlier readings are false.

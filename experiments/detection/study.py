@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.detection.detectors import NamedDetector
 from experiments.detection.runs import DetectionPlan, ReadRun, Truths
-from experiments.detection.scores import Followed, DetectorScore, Share, follow, score_pace, score_singular, share
+from experiments.detection.scores import DetectorScore, Followed, Share, follow, score_pace, score_singular, share
 from experiments.errors import InputError
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.sweep.workers.outcomes import execute_plan
