@@ -77,10 +77,10 @@ def format_factor_axis(axes, highest, step):
 """
 ## What can be measured, and how late
 
-A regulator does not see software. It has readings: results of a test, which may arrive late, may not measure anything
-better than its hardest task, or may come from the lab itself. Here the true software is that of an explosion. The same
-alarm is applied to four kinds of readings. It rings when software gained five doublings within half a year, which is
-five times the earlier pace.
+A regulator does not see software. It has readings, which are results of a test. They may arrive late. The test may not
+measure what is better than its hardest task, and the results may come from the lab itself. Here the true software is
+that of an explosion. The same alarm is applied to four kinds of readings. It rings when software gained five doublings
+within half a year, which is five times the earlier pace.
 """
 
 # %%
@@ -108,17 +108,13 @@ with slide(
         seen = (known >= 0) & (read < LEVEL + 1.2) & (known <= 165)
         axes.plot(known[seen], read[seen], color=colour)
         axes.plot(*alarms[name], "o", color=colour, markersize=10)
+        end = {"xytext": (-12, 0), "ha": "right"} if name == "exact" else {}
+        label_line_end(
+            axes, known[seen][-1], read[seen][-1], f"{name}: alarm on day {alarms[name][0]:.0f}", colour, **end
+        )
     axes.axvline(LEVEL_DAY, color=SOFT, linestyle=(0, (4, 3)), linewidth=1.3)
     label_line_end(axes, LEVEL_DAY, 0.5, f"1,000× on day {LEVEL_DAY:.0f}", SOFT, xytext=(5, 0))
-    for name, place in {
-        "exact": {"xytext": (-10, 4), "ha": "right"},
-        "30 days late": {"xytext": (-13, -1), "ha": "right"},
-        "hardest task at 64×": {"xytext": (-14, -15), "ha": "right"},
-        "lab hides half": {"xytext": (10, 0)},
-    }.items():
-        day, value = alarms[name]
-        label_line_end(axes, day, value, f"{name}: day {day:.0f}", READINGS[name][2], **place)
-    axes.set(xlim=(0, 188), ylim=(0, 11), xlabel="day on which the regulator has the reading", ylabel="software read")
+    axes.set(xlim=(0, 253), ylim=(0, 11), xlabel="day on which the regulator has the reading", ylabel="software read")
     format_factor_axis(axes, 10, 2)
 exact = alarms["exact"][0]
 formula = window_rule_alarm(HALF_YEAR, THRESHOLD, 1 / HALF_YEAR, DAYS_PER_MONTH, EXPLOSION)
@@ -164,7 +160,9 @@ with slide(
     label_line_end(axes, -60, 5, "threshold: five times", ORANGE, xytext=(0, 9), ha="left")
     axes.set(xlim=(-62, 178), ylim=(0, 15), xlabel="day", ylabel="pace, times that before day 0")
 assert paces[EXPLOSION][0] > THRESHOLD and paces[FIZZLE][0] > paces[EXPLOSION][0]
-print(f"On day 0 the pace is {paces[EXPLOSION][0]:.1f} times in the explosion, and {paces[FIZZLE][0]:.1f} in the fizzle,")
+print(
+    f"On day 0 the pace is {paces[EXPLOSION][0]:.1f} times in the explosion, and {paces[FIZZLE][0]:.1f} in the fizzle,"
+)
 print(f"which is below five times from day {later[paces[FIZZLE] < THRESHOLD][0]:.0f} on.")
 windows = {}
 for window in (DAYS_PER_MONTH, 3 * DAYS_PER_MONTH, HALF_YEAR):
@@ -211,9 +209,10 @@ with slide(
     for (r, mark), colour in zip(marks.items(), (RED, ORANGE, GREEN), strict=True):
         axes.plot(multiples, mark.time_left * THRESHOLD / multiples, color=colour)
         axes.plot(THRESHOLD, mark.time_left, "o", color=colour, markersize=9)
-        label_line_end(axes, 10, mark.time_left * THRESHOLD / 10, f"r = {r:g}", colour)
+        above = {"va": "top"} if r == 3 else {"va": "bottom"}
+        label_line_end(axes, 10, mark.time_left * THRESHOLD / 10, f"r = {r:g}", colour, **above)
     axes.axhline(30, color=SOFT, linestyle=(0, (4, 3)), linewidth=1.3)
-    label_line_end(axes, 10, 30, "readings\na month late", SOFT)
+    label_line_end(axes, 10, 30, "readings\na month late", SOFT, va="bottom", xytext=(7, 2))
     mark = marks[1.4]
     text = f"{mark.time_left:.0f} days left, software\nis {2**mark.doublings:.0f} times as good"
     label_line_end(axes, THRESHOLD, mark.time_left, text, RED, xytext=(12, 22), ha="left")
@@ -247,12 +246,15 @@ with slide(
 ) as axes:
     for years, colour in ONCE_IN.items():
         axes.plot(rates, [100 * precision(years, rate) for rate in rates], color=colour)
-        label_line_end(axes, rates[-1], 100 * precision(years, rates[-1]), f"one in {years} years", colour)
+        aside = {"va": "bottom"} if years == 100 else {"va": "top"}
+        label_line_end(
+            axes, rates[-1], 100 * precision(years, rates[-1]), f"false: 1 in {years} years", colour, **aside
+        )
     share = precision(2, 0.1)
     axes.plot(0.1, 100 * share, "o", color=RED, markersize=10)
     text = "true event once in 10 years:\n10 true and 50 false alarms in 100 years"
     label_line_end(axes, 0.1, 100 * share, text, RED, xytext=(9, -13), ha="left")
-    axes.set(xscale="log", xlim=(0.01, 5.5), ylim=(0, 103), ylabel="alarms that are true [%]")
+    axes.set(xscale="log", xlim=(0.01, 7.5), ylim=(0, 106), ylabel="alarms that are true [%]")
     axes.set_xlabel("how often the true event happens")
     axes.set_xticks([0.01, 0.1, 1], ["once in 100 years", "once in 10 years", "once a year"])
     axes.set_xticks([], minor=True)
@@ -268,8 +270,8 @@ that starts an inspection.**
 
 ## Which detector?
 
-A *detector* turns readings into an alarm. `asara detect` judges detectors on simulated labs. Here 12 runs explode and 12
-fizzle, and all begin with doublings of about a month. A reading comes every ten days, with an error of 0.2 doublings
+A *detector* turns readings into an alarm. `asara detect` judges detectors on simulated labs. Here 12 runs explode and
+12 fizzle, and all begin with doublings of about a month. A reading comes every ten days, with an error of 0.2 doublings
 (15%). Before day 0 there are two years of readings. A detector is good if it is early in explosions and silent in
 fizzles.
 """
@@ -286,13 +288,13 @@ labs = [
     for name in ("toy-explosion", "toy-fizzle")
 ]
 DETECTORS = {  # name for asara detect: label, colour, place of the label
-    "pace=5@30": ("5 times over a month", RED, {"xytext": (-12, 0), "ha": "right"}),
+    "pace=5@30": ("5 times over a month", RED, {"xytext": (-12, 13), "ha": "right"}),
     "pace=5@90": ("5 times over three months", GREEN, {"xytext": (12, 12)}),
-    "pace=5": ("5 times over half a year", ORANGE, {"xytext": (14, 0)}),
-    "pace=12@30": ("12 times over a month", PINK, {"xytext": (14, -4)}),
-    "cusum": ("CUSUM", BLUE, {"xytext": (14, -3)}),
-    "openai-critical": ("5 times over four weeks, for three months (OpenAI)", SOFT, {"xytext": (14, 0)}),
-    "anthropic-two-years-in-one": ("2 times over a year (Anthropic)", BLACK, {"xytext": (0, -21), "ha": "center"}),
+    "pace=5": ("5 times over half a year", ORANGE, {"xytext": (12, 11)}),
+    "pace=12@30": ("12 times over a month", PINK, {"xytext": (12, -11)}),
+    "cusum": ("CUSUM", BLUE, {"xytext": (12, -11)}),
+    "openai-critical": ("5 times over four weeks, for three months (OpenAI)", SOFT, {"xytext": (12, -11)}),
+    "anthropic-two-years-in-one": ("2 times over a year (Anthropic)", BLACK, {"xytext": (-12, -13), "ha": "right"}),
 }
 judged = study_alarms(
     labs,
@@ -315,7 +317,7 @@ with slide(
         axes.plot([x, x], [score.lead.low, score.lead.high], color=colour, alpha=0.35)
         axes.plot(x, y, "o", color=colour, markersize=10, clip_on=False)
         label_line_end(axes, x, y, text, colour, **place)
-    axes.set(xlim=(-3, 103), ylim=(-5, 200), ylabel="lead time, mean [days]")
+    axes.set(xlim=(-3, 103), ylim=(-20, 200), ylabel="mean lead time [days]")
     axes.set_xlabel("fizzles in which it rings [%]")
 table(
     ("detector", "explosions warned in time", "lead time, mean [days]", "rings in fizzles", "false alarms a year"),
@@ -385,7 +387,8 @@ with slide(
     label_line_end(axes, 120, float(free_software(day_of_stored + 120 - BRAKED)), "hold of\ndeployment", ORANGE)
     label_line_end(axes, 120, float(free_software(90)), "pause of\nresearch", BLUE)
     label_line_end(axes, 15, -0.55, "30 days", SOFT, xytext=(0, 0), ha="center")
-    label_line_end(axes, BRAKED, stored / 2, f"released at once:\n{stored:.2f} doublings", ORANGE, xytext=(9, -14))
+    text = f"stored, and released at once:\n{stored:.2f} doublings"
+    label_line_end(axes, -28, 2.6, text, ORANGE, xytext=(0, 0))
     axes.set(xlim=(-32, 143), ylim=(-1, 8), xlabel="days since the order", ylabel="software in use (day 0: 1×)")
     format_factor_axis(axes, 8, 2)
 paused = software_under_barriers([(BRAKED, float("inf")), (60.0, 1.0)], PACE, RETURNS)
@@ -403,9 +406,10 @@ table(
 
 # %% [markdown]
 """
-During a hold, most of the progress goes on and is stored. On the day of release software rises at once, and a hold of 30
-days delays the explosion by about a week. A pause stores nothing and delays by its own length, not more. In both cases
-the pace after the order is that of before, or higher. **An order buys time; it is of use only if the time is used.**
+During a hold, most of the progress goes on and is stored. On the day of release software rises at once, and a hold of
+30 days delays the explosion by about a week. A pause stores nothing and delays by its own length, not more. In both
+cases the pace after the order is that of before, or higher. **An order buys time, and that is of use only if the time
+is used.**
 
 ## Policies compared
 
@@ -424,13 +428,13 @@ compared = study_policies(Scenario.load("toy-explosion"), range(6), list(POLICIE
 effects = {each.name: each for each in compared.policies}
 with slide(
     "Each order delays the explosion by months; none of them stops it",
-    f"days gained until 1,000×, mean of {len(compared.seeds)} paired runs; bars: 95% intervals",
+    f"mean of {len(compared.seeds)} paired runs; bars: 95% intervals; cost: less software at the end without orders",
 ) as axes:
-    for row, (name, (text, colour)) in enumerate(POLICIES.items()):
+    for row, (name, (_, colour)) in enumerate(POLICIES.items()):
         gain, cost = effects[name].levels[-1].gained, effects[name].software.mean
         axes.plot([gain.low, gain.high], [row, row], color=colour, linewidth=3)
         axes.plot(gain.mean, row, "o", color=colour, markersize=11)
-        right = "no cost" if cost == 0 else f"{gain.mean:.0f} days; {-cost:.1f} doublings\nless on the last day"
+        right = "no cost" if cost == 0 else f"{gain.mean:.0f} days\ncost: {-cost:.1f} doublings"
         label_line_end(axes, gain.high, row, right, colour, xytext=(14, 0))
     axes.set(xlim=(-10, 330), ylim=(-0.6, 3.6), xlabel="days gained until software is 1,000 times as good")
     axes.set_yticks(range(len(POLICIES)), [text for text, _ in POLICIES.values()])
@@ -453,11 +457,11 @@ table(("policy", "runs with a warning before 100×", "days gained until 1,000×"
 
 # %% [markdown]
 """
-*Disclosure only* warns and orders nothing, so that it costs and gains nothing. *Staged deployment* keeps new software out
-of use for 90 days; the *compute cap* freezes the number of AI researchers. Both begin at twice the pace and last half a
-year. The *pause at five times* lasts as long and gains most on average, but its alarm often comes after 100×, so that
-less remains to be protected. All runs reach 1,000× in the end. With six runs, the intervals overlap:
-**the comparison shows the kinds of effect, not a ranking.** [Compare governance
+*Disclosure only* warns and orders nothing, so that it costs and gains nothing. *Staged deployment* keeps new software
+out of use for 90 days. The *compute cap* stops the growth in the number of AI researchers, and halves the GPUs of
+experiments. Both begin at twice the pace and last half a year. The *pause at five times* lasts as long and gains most
+on average, but its alarm often comes after 100×. All runs reach 1,000× in the end. With six runs the intervals overlap,
+so that **the comparison shows the kinds of effect, not a ranking.** [Compare governance
 policies](../how-to/compare-governance-policies.md) has 20 seeds and more policies.
 
 ## A covert rival
@@ -475,7 +479,7 @@ explodes = explosion_day_of_hidden_lab(HIDDEN, 1.4)
 found = {number: probability_found_in_time(number, HIDDEN, 1.4) for number in WORKERS}
 with slide(
     "A covert rival explodes before it is likely to be found",
-    "probability that a secret project is found, by the number of people who know of it; dots: the day of its explosion",
+    "probability that a secret project is found, by the number of people who know of it; dots: its explosion",
 ) as axes:
     for number, colour in WORKERS.items():
         curve = [100 * time_to_discovery(number).probability_by(month / 12) for month in months]
@@ -510,7 +514,7 @@ edge = KnifeEdge(r=1.4, target_pace=1 / DAYS_PER_MONTH)
 REACTIONS = {14: BLUE, 28: GREEN, 47: ORANGE, 63: RED}
 braked = {days: simulate_brake(SmoothBrake(edge.target_pace, gain=1 / days), r=1.4, days=1200) for days in REACTIONS}
 with slide(
-    f"A brake that takes more than {edge.longest_reaction_days:.0f} days to react loses the pace",
+    f"A brake that takes over {edge.longest_reaction_days:.1f} days to react loses the pace",
     "pace under a brake at r = 1.4, relative to its target of one doubling a month, by reaction time",
 ) as axes:
     for days, colour in REACTIONS.items():
@@ -518,7 +522,8 @@ with slide(
         pace = run.pace / edge.target_pace
         seen = (pace < 4.5) & (run.days <= 600)
         axes.plot(run.days[seen], pace[seen], color=colour)
-        label_line_end(axes, run.days[seen][-1], pace[seen][-1], f"{days} days", colour)
+        above = {"va": "bottom"} if days == 28 else {}
+        label_line_end(axes, run.days[seen][-1], pace[seen][-1], f"{days} days", colour, **above)
     axes.axhline(1, color=SOFT, linestyle=(0, (4, 3)), linewidth=1.3)
     label_line_end(axes, 600, 1, "target", SOFT, va="top")
     axes.set(xlim=(0, 670), ylim=(0.8, 4.5), xlabel="days under the brake", ylabel="pace, times the target")
@@ -540,8 +545,8 @@ print(f"Without a brake, {days_left(edge.target_pace, 1.4):.0f} days are left on
 # %% [markdown]
 """
 A brake holds an explosion if it reacts within 37% of the time left, here 56.5 days. The pace is then steady, and above
-its target. But the brake has to divide the effort of research by more and more, without end. It is the same for each
-brake that holds the pace: the barrier doubles with each three and a half doublings of software. **Reactions can hold
+its target. But the brake has to divide the effort of research by more and more, without end. For each brake
+that holds the pace, this barrier doubles with each three and a half doublings of software. **Reactions can hold
 the edge, if they are fast and if they never stop.** [Can reactions hold the pace?](../explanation/knife-edge.md) has
 the theory, and what a delay does.
 
@@ -579,7 +584,9 @@ days. With reports after 20 days two weeks remain:
 draft = mark_of_pace(3, DAYS_PER_MONTH, float(doubling_ratio(2.0)))
 assert 14 + 20 < draft.time_left < 45
 print(f"At three times the pace {draft.time_left:.1f} days are left. Reports after 45 days are known")
-print(f"{45 - draft.time_left:.1f} days after the explosion, and after 20 days {draft.time_left - 20:.1f} days before it.")
+print(
+    f"{45 - draft.time_left:.1f} days after the explosion, and after 20 days {draft.time_left - 20:.1f} days before it."
+)
 
 # %% [markdown]
 """
@@ -587,9 +594,9 @@ print(f"{45 - draft.time_left:.1f} days after the explosion, and after 20 days {
 the delay of readings and the base rate decide what an alarm is worth. Orders delay an explosion, holds of deployment
 least. Brakes that hold it must be fast and without end.
 
-**What is not simulated.** Explosions here have no limit of software. Labs do not react to a rule before it binds. People
-and states do not bargain, and an alarm has no political cost. The detectors use readings of software only, and not
-other signs such as the share of research that AIs do. All lead times depend on the level of 1,000 times, which is our
-choice. [Which alarm rings in time?](../explanation/which-alarm-rings-in-time.md) has the definitions, intervals and
+**What is not simulated.** Explosions here have no limit of software. Labs do not react to a rule before it binds.
+People and states do not bargain, and an alarm has no political cost. The detectors use readings of software only, and
+not other signs such as the share of research that AIs do. All lead times depend on the level of 1,000 times, which is
+our choice. [Which alarm rings in time?](../explanation/which-alarm-rings-in-time.md) has the definitions, intervals and
 limits, and [Write a governance policy](../how-to/write-a-governance-policy.md) tests a rule of your own.
 """
