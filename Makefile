@@ -80,6 +80,8 @@ docs: $(READY)  ## renew the pages and pictures of docs/ that commands make
 	$(BIN)/python -m experiments.docs_build.knife_edge_picture docs/pictures/knife-edge.png
 	$(BIN)/asara bottleneck --out $(OUT)/docs/bottleneck
 	cp $(OUT)/docs/bottleneck/bottleneck.png docs/pictures/bottleneck.png
+	$(BIN)/asara detect --set regulator__measured=discovered --set regulator__reading_days=5 --out $(OUT)/docs/detect
+	cp $(OUT)/docs/detect/detect.png docs/pictures/detect.png
 	$(BIN)/asara milestones road-to-asara --out $(OUT)/docs/milestones
 	cp $(OUT)/docs/milestones/milestones.png docs/pictures/milestones.png
 	$(BIN)/asara race leader-and-followers --out $(OUT)/docs/race

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from simpy import Event
 
@@ -14,12 +14,16 @@ from agents.params import DAYS_PER_YEAR
 from hardware.uses import Use
 from sim.clock import Clock
 from sim.governance.covert_work import time_to_discovery
+from sim.governance.measurement import Meter
 from sim.governance.params import RegulatorParams
 from sim.governance.restrictions import Restrictions, combine
 from sim.random_streams import RandomStreams
 
 if TYPE_CHECKING:
     from sim.lab import Lab
+
+READING_STREAM: Final = "reading"
+"""Decision by which the errors of the readings of each lab are drawn."""
 
 
 class LabOversight:
@@ -65,28 +69,17 @@ class LabOversight:
         return {name: self._measure_lab(name, lab) for name, lab in there.items()}
 
     def _measure_lab(self, name: str, lab: Lab) -> Reading:
-        day, params, disclosure = float(self._clock.now), self.settings, lab.settings.disclosure
-        is_own_report = params.reported_by == "labs"
-        software = self._software_of(lab)
-        if is_own_report:
-            software *= 1 - disclosure.hidden_share
-        error = 0.0
-        if params.noise_doublings > 0:
-            error = params.noise_doublings * float(self._streams.get("reading", name).normal())
+        day, params = float(self._clock.now), self.settings
+        meter = Meter(params, lab.settings.disclosure)
+        error = float(self._streams.get(READING_STREAM, name).normal()) if params.noise_doublings > 0 else 0.0
         return Reading(
             day,
-            day + params.lag_days + (disclosure.delay_days if is_own_report else 0.0),
-            saturate(software, params.saturation_doublings) + error,
+            day + meter.days_to_arrival,
+            meter.read(measured_software(lab, params.measured), error),
             lab.automation.share_automated,
             float(lab.workforce.active_researchers + lab.automation.ais),
             {str(use): lab.compute.datacenter.gpus_in_use(use) for use in Use},
         )
-
-    def _software_of(self, lab: Lab) -> float:
-        if self.settings.measured == "published":
-            return float(lab.published_software)
-        software = lab.knowledge.software
-        return float(software.deployed if self.settings.measured == "deployed" else software.discovered)
 
     # --- Orders ------------------------------------------------------------------------------------------
 
@@ -122,6 +115,9 @@ class LabOversight:
         self._restrict(name, self._labs[name])
 
 
-def saturate(doublings: float, most: float) -> float:
-    """Return the reading of a benchmark whose highest value is ``most``; 0 for one that does not saturate."""
-    return doublings if most == 0 else -most * math.expm1(-doublings / most)
+def measured_software(lab: Lab, measured: str) -> float:
+    """Return the software of a lab that a regulator measures [doublings]: published, deployed or discovered."""
+    if measured == "published":
+        return float(lab.published_software)
+    software = lab.knowledge.software
+    return float(software.deployed if measured == "deployed" else software.discovered)

@@ -16,6 +16,7 @@ from experiments.cli.command import explain, scenarios
 from experiments.cli.interrupts import SignalsAsInterrupt
 from experiments.cli.streams import quiet_libraries, safe_streams
 from experiments.cli.typed_numbers import read_typed_numbers
+from experiments.detection.command import detect
 from experiments.errors import InputError, require_own_agents
 from experiments.estimation.command import fit
 from experiments.governance.command import policies
@@ -68,6 +69,7 @@ _COMMANDS: Final = (
     milestones,
     race,
     policies,
+    detect,
     reproduce,
 )
 for _command in _COMMANDS:

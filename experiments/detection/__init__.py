@@ -1,0 +1,1 @@
+"""Judge detectors of a faster pace on runs of scenarios: `asara detect`."""
