@@ -66,7 +66,7 @@ class Regulator(LabAgent):
         Its orders take effect as after any review.
         """
         self.policy = policy
-        self.alarms = []
+        self.alarms, self.decided = [], ()
         for day, readings in self._past_views():
             review = policy.review(View(day, readings))
             self.alarms += review.alarms
