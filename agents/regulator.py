@@ -52,8 +52,10 @@ class Regulator(LabAgent):
         self._is_reading_due = False
         self._arrived: list[tuple[str, Reading]] = []
         """Readings that arrive in this instant."""
-        self._taking_effect: list[tuple[Order, ...]] = []
-        """Decisions that take effect in this instant, in the order in which they were made."""
+        self._taking_effect: tuple[Order, ...] | None = None
+        """Orders that are in force from this instant on, by the latest decision that takes effect; None: as before."""
+        self._has_order_ended = False
+        """Whether an order has ended in this instant."""
         self._schedule_reading()
 
     @property
@@ -66,7 +68,7 @@ class Regulator(LabAgent):
         Its orders take effect as after any review.
         """
         self.policy = policy
-        self.alarms = []
+        self.alarms, self.decided = [], ()
         for day, readings in self._past_views():
             review = policy.review(View(day, readings))
             self.alarms += review.alarms
@@ -95,11 +97,11 @@ class Regulator(LabAgent):
         self.oversight.request_settlement()
 
     def _on_effect(self, orders: tuple[Order, ...], _: Event) -> None:
-        self._taking_effect.append(orders)
+        self._taking_effect = orders
         self.oversight.request_settlement()
 
     def _on_end_of_order(self, _: Event) -> None:
-        self._taking_effect.append(self.in_force)
+        self._has_order_ended = True
         self.oversight.request_settlement()
 
     # --- End of an instant -------------------------------------------------------------------------------
@@ -114,10 +116,11 @@ class Regulator(LabAgent):
             self._read()
         if self._arrived:
             self._review()
-        changed = False
-        while self._taking_effect:
-            changed = self._put_into_force(self._taking_effect.pop(0)) or changed
-        return changed
+        if self._taking_effect is None and not self._has_order_ended:
+            return False
+        orders = self.in_force if self._taking_effect is None else self._taking_effect
+        self._taking_effect, self._has_order_ended = None, False
+        return self._put_into_force(orders)
 
     def _read(self) -> None:
         for lab, reading in self.oversight.measure().items():
@@ -143,7 +146,7 @@ class Regulator(LabAgent):
         if days > 0:
             self.time.after(days, partial(self._on_effect, orders))
         else:
-            self._taking_effect.append(orders)
+            self._taking_effect = orders
 
     def _put_into_force(self, orders: tuple[Order, ...]) -> bool:
         orders = tuple(order for order in orders if order.until > self._today + _ROUNDING)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from experiments.cli.terminal import make_table, make_value_table, print_table, print_text
+from experiments.governance.summary import governance_sentence
 from experiments.reproduction.comparison import MEANINGS, Outcome
 from experiments.text.number_format import format_number, plain_value, short_toml_value, toml_value
 from experiments.text.scenario_changes import Change, changes_of, changes_text
@@ -49,6 +50,8 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
     print_text(result.sentence)
     if result.road is not None:
         print_text(f"The road to ASARA: {' '.join(result.road_sentences)}")
+    if result.governance is not None:
+        print_text(governance_sentence(result))
     print_text(
         f"After {format_number(result.day)} days (ending: {result.ending}): software "
         f"{factor(result.software_doublings)} discovered, {factor(result.deployed_doublings)} deployed; "

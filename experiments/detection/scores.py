@@ -16,7 +16,7 @@ from scipy.special import chdtri
 
 from experiments.detection.detectors import NamedDetector
 from experiments.detection.runs import ReadRun, TimedReading
-from experiments.statistics.intervals import CONFIDENCE, MeanInterval, mean_interval, wilson
+from experiments.statistics.intervals import CONFIDENCE, MeanInterval, Share, mean_interval, share_of, wilson
 from sim.governance.detectors import Detector, WindowRule
 from sim.governance.run_lengths import precision
 
@@ -34,18 +34,6 @@ class Estimate(NamedTuple):
     """An estimate with the ends of its 95% interval; ``nan`` if there is none."""
 
     value: float
-    low: float
-    high: float
-
-
-class Share(NamedTuple):
-    """A share of cases with Wilson's 95% interval."""
-
-    number: int
-    """Number of cases in which it happened."""
-    of: int
-    """Number of cases."""
-    share: float
     low: float
     high: float
 
@@ -236,7 +224,7 @@ def score_singular(detector: str, followed: Sequence[Followed], probability: flo
     """
     cases = [Case(each, 0.0 if each.run.is_singular else math.inf) for each in followed]
     others = [case for case in cases if case.true_from == math.inf]
-    false, missed = share([_rings_in_run(case) for case in others]), _missed(cases)
+    false, missed = share_of([_rings_in_run(case) for case in others]), _missed(cases)
     return DetectorScore(
         detector=detector,
         truth="singular",
@@ -259,7 +247,7 @@ def _rings_in_run(case: Case) -> bool:
 
 
 def _missed(cases: Sequence[Case]) -> Share:
-    return share([case.alarm is None for case in cases if case.true_from < math.inf])
+    return share_of([case.alarm is None for case in cases if case.true_from < math.inf])
 
 
 def _delays(cases: Sequence[Case]) -> Days:
@@ -274,7 +262,7 @@ def _leads(cases: Sequence[Case]) -> Days:
 
 def _in_time(cases: Sequence[Case]) -> Share:
     reach = [case for case in cases if _has_level(case)]
-    return share([case.alarm is not None and case.alarm.known_on < case.followed.run.level_day for case in reach])
+    return share_of([case.alarm is not None and case.alarm.known_on < case.followed.run.level_day for case in reach])
 
 
 def _has_level(case: Case) -> bool:
@@ -287,12 +275,6 @@ def _positives(cases: Sequence[Case]) -> list[float]:
 
 
 # --- Estimates -------------------------------------------------------------------------------------------------------
-
-
-def share(happened: Sequence[bool]) -> Share:
-    """Estimate a share of cases; ``nan`` without cases."""
-    of, count = len(happened), sum(happened)
-    return Share(count, of, count / of, *wilson(count / of, of)) if of else Share(0, 0, math.nan, math.nan, math.nan)
 
 
 def _days(values: Sequence[float], of: int) -> Days:

@@ -14,9 +14,10 @@ import numpy as np
 
 from experiments.detection.detectors import NamedDetector
 from experiments.detection.runs import DetectionPlan, ReadRun, Truths
-from experiments.detection.scores import DetectorScore, Followed, Share, follow, score_pace, score_singular, share
+from experiments.detection.scores import DetectorScore, Followed, follow, score_pace, score_singular
 from experiments.errors import InputError
 from experiments.progress import OnProgress, count_progress, ignore_progress
+from experiments.statistics.intervals import Share, share_of
 from experiments.sweep.workers.outcomes import execute_plan
 from sim.governance.detectors import WindowRule
 from sim.growth import FrozenLaw
@@ -199,12 +200,12 @@ def _row(scenario: Scenario, detector: str, followed: Sequence[Followed]) -> Sce
         digest=scenario.digest(),
         long_run=there[0].run.long_run,
         detector=detector,
-        alarm=share([day < math.inf for day in days]),
+        alarm=share_of([day < math.inf for day in days]),
         alarm_day=_median(days),
         software=_median(software) if software else math.nan,
         level_day=_median(levels),
         lead=_median([each for each in leads if not math.isnan(each)]),
-        fast_on_day_0=share([each.run.fast_from <= 0 for each in there]),
+        fast_on_day_0=share_of([each.run.fast_from <= 0 for each in there]),
     )
 
 

@@ -7,8 +7,9 @@ from typing import Final
 
 from experiments.cli.terminal import make_table, print_table, print_text
 from experiments.detection.detectors import WINDOW_RULE, NamedDetector
-from experiments.detection.scores import Days, Estimate, Share
+from experiments.detection.scores import Days, Estimate
 from experiments.detection.study import DetectionStudy
+from experiments.statistics.intervals import Share
 from experiments.text.number_format import format_count, format_factor, pluralize
 
 NONE: Final = "-"

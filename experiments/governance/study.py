@@ -16,7 +16,7 @@ from agents.governance_policy import GovernancePolicy
 from experiments.errors import InputError
 from experiments.governance.policy_runs import Floats, GovernancePlan, GovernedCase, GovernedOutcome, PaceLimit
 from experiments.progress import OnProgress, count_progress, ignore_progress
-from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
+from experiments.statistics.intervals import MeanInterval, Share, mean_interval, share_from_counts, share_of
 from experiments.sweep.outcome_plan import OutcomePlan
 from experiments.sweep.workers.outcomes import execute_plan
 from sim.governance.params import NO_POLICY
@@ -36,18 +36,6 @@ PERCENTILES: Final = (0.1, 0.5, 0.9)
 _TOLERANCE: Final = 1e-9
 """Rounding of a level [doublings]."""
 PythonPolicies = Mapping[str, type[GovernancePolicy]]
-
-
-class Share(NamedTuple):
-    """A share of seeds with Wilson's 95% interval."""
-
-    seeds: int
-    """Number of seeds in which it happened."""
-    of: int
-    """Number of seeds."""
-    share: float
-    low: float
-    high: float
 
 
 class LevelEffect(NamedTuple):
@@ -330,9 +318,7 @@ def _level_effect(
         gained=mean_or_value(gained) if gained else None,
         pairs=len(pairs),
         not_reached=sum(one.first_day(at) == math.inf for one, _ in pairs),
-        warned=Share(len(leads), len(reached), *_wilson(len(leads), len(reached)))
-        if reached and has_warnings
-        else None,
+        warned=share_from_counts(len(leads), len(reached)) if reached and has_warnings else None,
         lead_days=float(np.median(leads)) if leads else math.nan,
     )
 
@@ -346,15 +332,6 @@ def _at_end(outcome: GovernedOutcome, base: GovernedOutcome, curve: str) -> floa
 def mean_or_value(values: Sequence[float]) -> MeanInterval:
     """Return the mean of values with Student's 95% interval; its ends are ``nan`` for one value."""
     return mean_interval(values) if len(values) > 1 else MeanInterval(float(values[0]), math.nan, math.nan)
-
-
-def share_of(happened: Sequence[bool]) -> Share:
-    """Return the share of seeds in which something happened."""
-    return Share(sum(happened), len(happened), *_wilson(sum(happened), len(happened)))
-
-
-def _wilson(count: int, of: int) -> tuple[float, float, float]:
-    return (count / of, *wilson(count / of, of))
 
 
 def _describe_readings(scenario: Scenario) -> str:

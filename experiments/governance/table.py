@@ -6,8 +6,8 @@ import math
 from typing import Final, NamedTuple
 
 from experiments.cli.terminal import make_table, print_table, print_text
-from experiments.governance.study import GovernanceStudy, LevelEffect, Share
-from experiments.statistics.intervals import MeanInterval
+from experiments.governance.study import GovernanceStudy, LevelEffect
+from experiments.statistics.intervals import MeanInterval, Share
 from experiments.text.number_format import format_factor, pluralize
 
 NOTHING: Final = "-"

@@ -39,6 +39,28 @@ def mean_interval(values: Sequence[float] | NDArray[np.float64], confidence: flo
     return MeanInterval(mean, mean - half, mean + half)
 
 
+class Share(NamedTuple):
+    """A share of independent cases with Wilson's 95% interval; all ``nan`` without cases."""
+
+    number: int
+    """Number of cases in which it happened."""
+    of: int
+    """Number of cases."""
+    share: float
+    low: float
+    high: float
+
+
+def share_of(happened: Sequence[bool]) -> Share:
+    """Return the share of cases in which something happened, with its interval."""
+    return share_from_counts(sum(happened), len(happened))
+
+
+def share_from_counts(number: int, of: int) -> Share:
+    """Return the share ``number / of`` with its interval."""
+    return Share(number, of, number / of, *wilson(number / of, of)) if of else Share(0, 0, math.nan, math.nan, math.nan)
+
+
 def wilson(share: float, n: float) -> tuple[float, float]:
     """Return Wilson's 95% interval of a probability (J. Am. Stat. Assoc. 22, 209, 1927).
 

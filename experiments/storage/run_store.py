@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from experiments.cli.arguments import RUN_SUMMARY
 from experiments.errors import InputError
 from experiments.gains import RunEnding
+from experiments.governance.summary import governance_content
 from experiments.storage.atomic import to_json, to_json_values
 from experiments.workbook import workbook
 from hardware.cluster.jobs import JobRecord
@@ -99,6 +100,8 @@ def summary(result: RunResult) -> dict[str, Any]:
     if result.road is not None:
         automation = {"share_automated": result.road.share_automated, "sentences": result.road_sentences}
         found["road"] = to_json_values(result.road._asdict() | automation)
+    if result.governance is not None:
+        found["governance"] = to_json_values(governance_content(result))
     return found
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from agents.governance_policy import Order, OrderKind
 from experiments.text.number_format import format_count, format_number, pluralize
@@ -18,8 +20,11 @@ from sim.governance.triggers import (
     AlwaysTrigger,
     AutomationTrigger,
     ChangePointTrigger,
+    ComputeTrigger,
+    DoublingTrigger,
     LevelTrigger,
     PaceTrigger,
+    PublishedTrigger,
     SprtTrigger,
     SumTrigger,
     TriggerParams,
@@ -45,19 +50,33 @@ _ORDER_NAMES = {
 
 def describe_trigger(trigger: TriggerParams) -> str:
     """Describe what raises the alarm of a rule."""
-    if isinstance(trigger, AlwaysTrigger):
-        return f"always from day {trigger.from_day:,.6g} on" if trigger.from_day else "always"
-    if isinstance(trigger, PaceTrigger):
-        pace = f"pace over {_days(trigger.window_days)} at least {format_number(trigger.times)} times"
-        return f"{pace} {_describe_reference(trigger.reference_doubling_days)}"
-    if isinstance(trigger, LevelTrigger):
-        return f"measured software at least {pluralize(trigger.doublings, 'doubling')}"
-    if isinstance(trigger, AutomationTrigger):
-        return f"AIs can do at least {trigger.share:.0%} of the tasks"
+    return _TRIGGER_TEXTS[type(trigger)](trigger)
+
+
+def _describe_pace(trigger: PaceTrigger) -> str:
+    pace = f"pace over {_days(trigger.window_days)} at least {format_number(trigger.times)} times"
+    return f"{pace} {_describe_reference(trigger.reference_doubling_days)}"
+
+
+def _describe_detector(trigger: SumTrigger | SprtTrigger | ChangePointTrigger) -> str:
     reference = _describe_reference(trigger.reference_doubling_days)
-    if isinstance(trigger, SumTrigger | SprtTrigger | ChangePointTrigger):
-        return f"{_DETECTOR_NAMES[trigger.when]} detects {format_number(trigger.times)} times {reference}"
-    return f"{_PUBLISHED[trigger.when]}; reference: {reference}"
+    return f"{_DETECTOR_NAMES[trigger.when]} detects {format_number(trigger.times)} times {reference}"
+
+
+_TRIGGER_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    AlwaysTrigger: lambda one: f"always from day {one.from_day:,.6g} on" if one.from_day else "always",
+    PaceTrigger: _describe_pace,
+    LevelTrigger: lambda one: f"measured software at least {pluralize(one.doublings, 'doubling')}",
+    AutomationTrigger: lambda one: f"AIs can do at least {one.share:.0%} of the tasks",
+    DoublingTrigger: lambda one: f"doubling time over {_days(one.window_days)} at most {_days(one.doubling_days)}",
+    ComputeTrigger: lambda one: f"{one.use} has at least {one.gpu_share:.0%} of the GPUs in use",
+    SumTrigger: _describe_detector,
+    SprtTrigger: _describe_detector,
+    ChangePointTrigger: _describe_detector,
+    PublishedTrigger: lambda one: (
+        f"{_PUBLISHED[one.when]}; reference: {_describe_reference(one.reference_doubling_days)}"
+    ),
+}
 
 
 def _describe_reference(doubling_days: float) -> str:

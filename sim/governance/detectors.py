@@ -107,6 +107,11 @@ class WindowRule:
         """Mean pace over the window at the last check, as a multiple of the reference pace; 1 before any reading."""
         return self._statistic
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether the last check found the pace at the threshold or above."""
+        return self._fast_since < math.inf
+
     def reset(self) -> None:
         """Forget all readings and alarms."""
         self._readings: deque[tuple[float, float]] = deque()

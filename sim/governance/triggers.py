@@ -34,7 +34,8 @@ class AlwaysTrigger(
 
     when: Annotated[Literal["always"], "name"] = "always"
     """What raises the alarm. `always`: the day. `pace`: progress over a window. `level`: measured software.
-    `automation`: the share of research that AIs do. Others are detectors and published rules, by name."""
+    `automation`: the share of research that AIs do. `doubling-time`: a short doubling time over a window.
+    `compute-use`: the share of a use in the GPUs in use. Others are detectors and published rules, by name."""
     from_day: Annotated[float, Interval(ge=0, le=1e6), "days"] = 0.0
     """First day of the alarm."""
 
@@ -64,10 +65,7 @@ class PaceTrigger(
         reference = self._reference_per_day(readings)
         if reference <= 0:
             return False
-        rule = WindowRule(reference, self.times, self.window_days)
-        for one in readings:
-            rule.update(one.day, one.doublings)
-        return rule.statistic >= rule.threshold * (1 - 1e-12)
+        return _is_ringing(WindowRule(reference, self.times, self.window_days), readings)
 
     def _reference_per_day(self, readings: Sequence[Reading]) -> float:
         """Return the pace of the reference [doublings per day]; 0 if it is not known."""
@@ -76,6 +74,37 @@ class PaceTrigger(
         first, start = readings[0], readings[-1].day - self.window_days
         days = start - first.day
         return (doublings_on(readings, start) - first.doublings) / days if days > _DAY else 0.0
+
+
+class DoublingTrigger(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Raise the alarm if software doubles faster than a limit over a window."""
+
+    when: Annotated[Literal["doubling-time"], "name"] = "doubling-time"
+    window_days: Annotated[float, Interval(gt=0, le=36_500), "days"] = 182.5
+    doubling_days: Annotated[float, Interval(gt=0, le=36_500), "days"] = 36.5
+    """Doubling time at or below which the alarm is raised."""
+
+    def is_raised(self, readings: Sequence[Reading]) -> bool:
+        """Return whether the latest reading raises the alarm; readings must cover the window."""
+        return doubling_days(readings, self.window_days) <= self.doubling_days * (1 + 1e-12)
+
+
+class ComputeTrigger(
+    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+):
+    """Raise the alarm if one use has a share of the GPUs in use."""
+
+    when: Annotated[Literal["compute-use"], "name"] = "compute-use"
+    use: Annotated[Literal["inference", "experiment", "training"], "name"] = "training"
+    """Use of GPUs that is watched."""
+    gpu_share: Annotated[float, Interval(ge=0, le=1), "share"] = 0.5
+    """Share of the GPUs in use at which the alarm is raised."""
+
+    def is_raised(self, readings: Sequence[Reading]) -> bool:
+        """Return whether the latest reading raises the alarm."""
+        return compute_per_use(readings[-1]).get(self.use, 0.0) >= self.gpu_share - 1e-9
 
 
 class _ChangeTrigger(
@@ -134,6 +163,14 @@ class ChangePointTrigger(_ChangeTrigger, frozen=True):
         return _has_rung(BayesianChangePoint(self.change, self.days_between_changes, self.probability), readings)
 
 
+def _is_ringing(rule: WindowRule, readings: Sequence[Reading]) -> bool:
+    """Return whether a rule has rung and has found the pace at its threshold or above ever since."""
+    is_ringing = False
+    for one in readings:
+        is_ringing = rule.update(one.day, one.doublings) or (is_ringing and rule.is_fast)
+    return is_ringing
+
+
 def _has_rung(detector: Detector, readings: Sequence[Reading]) -> bool:
     return len(alarm_days(detector, [one.day for one in readings], [one.doublings for one in readings])) > 0
 
@@ -156,10 +193,7 @@ class PublishedTrigger(
 
     def is_raised(self, readings: Sequence[Reading]) -> bool:
         """Return whether the pace up to the latest reading raises the alarm."""
-        rule = PUBLISHED_RULES[self.when](1 / self.reference_doubling_days)
-        for one in readings:
-            rule.update(one.day, one.doublings)
-        return rule.statistic >= rule.threshold
+        return _is_ringing(PUBLISHED_RULES[self.when](1 / self.reference_doubling_days), readings)
 
 
 class LevelTrigger(
@@ -195,6 +229,8 @@ TriggerParams = (
     | PaceTrigger
     | LevelTrigger
     | AutomationTrigger
+    | DoublingTrigger
+    | ComputeTrigger
     | SumTrigger
     | SprtTrigger
     | ChangePointTrigger
@@ -217,14 +253,6 @@ def pace(readings: Sequence[Reading], window_days: float) -> float:
     if start < readings[0].day - _DAY:
         return math.nan
     return (readings[-1].doublings - doublings_on(readings, start)) / window_days
-
-
-def pace_ratio(readings: Sequence[Reading], window_days: float) -> float:
-    """Return the pace over the last ``window_days``, relative to the mean pace before; ``nan`` if there is none."""
-    recent, start = pace(readings, window_days), readings[-1].day - window_days
-    days = start - readings[0].day
-    before = (doublings_on(readings, start) - readings[0].doublings) / days if days > _DAY else math.nan
-    return recent / before if before > 0 else math.nan
 
 
 def doubling_days(readings: Sequence[Reading], window_days: float) -> float:

@@ -148,8 +148,8 @@ def test_default_levels_end_at_the_highest_level():
 def test_pause_of_labs_that_comply_lets_the_covert_rival_win():
     race = study(RACE, range(4), ["unilateral-pause"], [9.0])
     free, paused = race.policies
-    assert sum(each.seeds for each in paused.first.values()) == 4
-    assert paused.first["rival"].seeds > free.first["rival"].seeds
+    assert sum(each.number for each in paused.first.values()) == 4
+    assert paused.first["rival"].number > free.first["rival"].number
     spans = race.outcomes["unilateral-pause"][0].restricted
     assert spans and all(start < end for start, end in spans)
     assert tables(race)[-1].columns == ("policy", "leader", "rival")

@@ -185,9 +185,10 @@ def test_five_labs_have_the_published_shares_of_compute():
         assert own / sum(gpus) == pytest.approx(share, abs=1e-3)
 
 
-def test_open_follower_trails_by_the_inverse_of_its_rate():
-    follower = Scenario.load("open-follower").lab_scenario("follower").commons
-    assert 12 / follower.diffusion_per_year == pytest.approx(4), "months"
+@pytest.mark.parametrize(("name", "months"), [("open-follower", 4), ("distant-follower", 7)])
+def test_follower_trails_by_the_inverse_of_its_rate(name, months):
+    follower = Scenario.load(name).lab_scenario("follower").commons
+    assert 12 / follower.diffusion_per_year == pytest.approx(months)
 
 
 @pytest.mark.parametrize("name", shipped_races())

@@ -311,6 +311,23 @@ def test_detector_in_a_rule_warns_before_the_explosion(tmp_path, when):
     assert 1 < found.alarms[0].day < 119
 
 
+@pytest.mark.parametrize(
+    ("rule", "day"),
+    [
+        ('when = "doubling-time"\nwindow_days = 20.0\ndoubling_days = 15.0', 52),
+        ('when = "compute-use"\nuse = "inference"\ngpu_share = 1.0', 1),
+        ('when = "level"\ndoublings = 3.0', 54),
+        ('when = "always"\nfrom_day = 12.0', 12),
+    ],
+)
+def test_indicator_raises_the_alarm_on_its_day(tmp_path, rule, day):
+    path = tmp_path / "own.toml"
+    path.write_text(f"[rules.own]\n{rule}\n")
+    rules = {"regulator__policy": str(path), "regulator__reading_days": 1.0, "regulator__measured": "discovered"}
+    found = run_to_end(World(thinkers(), 1, **rules)).governance
+    assert found is not None and [alarm.day for alarm in found.alarms] == [day]
+
+
 # --- Bad input ---------------------------------------------------------------------------------------------------
 
 
