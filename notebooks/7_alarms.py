@@ -448,7 +448,7 @@ for name, (text, _) in POLICIES.items():
     rows.append(
         (
             text,
-            f"{warned.seeds} of {warned.of}",
+            f"{warned.number} of {warned.of}",
             f"{gain.mean:.0f}" + (f" ({gain.low:.0f} to {gain.high:.0f})" if gain.high > 0 else ""),
             f"{effects[name].days_restricted.mean:.0f}",
         )
