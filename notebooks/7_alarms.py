@@ -241,7 +241,7 @@ that the alarm misses no true event.
 rates = np.logspace(-2, 0.3, 200)
 ONCE_IN = {2: RED, 10: ORANGE, 100: GREEN}
 with slide(
-    "With a false alarm in two years, five of six alarms are false",
+    "With a false alarm in two years, five of six can be false",
     "share of alarms that are true, by how often the true event happens and how often an alarm is false",
 ) as axes:
     for years, colour in ONCE_IN.items():
@@ -560,7 +560,7 @@ QUESTIONS = {
     "what is measured, and when is it due?": f"each day of delay takes one of {lead:.0f} days",
     "over which window?": "a month: early, and in fizzles; half a year: late, and in explosions only",
     "at which multiple?": "five times the pace of day 0 leaves a fifth of the time",
-    "how often is the alarm false?": f"once in two years: {1 - share:.0%} of the alarms are false",
+    "how often is the alarm false?": f"once in two years, and true once in ten: {1 - share:.0%} are false",
     "what does the order stop?": f"30 days of pause: 30 days; of hold: {delays['hold of deployment']:.0f} days",
     "does each lab follow it?": f"{1 - found[1000]:.0%} of secret projects of 1,000 people are not found in time",
     "how fast can it react?": f"a brake needs less than {edge.longest_reaction_days:.1f} days",
