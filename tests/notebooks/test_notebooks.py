@@ -48,8 +48,8 @@ def size(png: bytes) -> tuple[int, ...]:
     return struct.unpack(">II", png[16:24])
 
 
-def test_notebooks_are_the_six_of_the_docs():
-    assert names() == ["1_report", "2_stalls", "3_kernels", "4_sweep", "5_road", "6_race"]
+def test_notebooks_are_the_seven_of_the_docs():
+    assert names() == ["1_report", "2_stalls", "3_kernels", "4_sweep", "5_road", "6_race", "7_alarms"]
 
 
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")  # of the libraries between us and the kernel
