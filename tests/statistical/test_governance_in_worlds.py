@@ -432,7 +432,7 @@ RULED: dict[str, Any] = SMALL_LABS | {
 }
 """A regulator with noise, delays and orders."""
 LABS: dict[str, Any] = {"a": {}, "b": {"disclosure__complies": False, "disclosure__covert_workers": 1e9}}
-"""A lab that complies, and one that is found early."""
+"""A lab that complies, and one that works on in secret."""
 
 
 def ruled(**changes: Any) -> World:
