@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Final, NamedTuple
 
 from simpy import Event
 
@@ -16,6 +17,16 @@ from sim.clock import Clock
 from sim.deployments import Deployments
 from sim.governance.restrictions import Restrictions
 from sim.software import LEVEL_TOLERANCE
+
+_ROUNDING: Final = 1e-9
+"""Rounding error of a sum of days, within which a training run has waited long enough."""
+
+
+class _TrainingRequest(NamedTuple):
+    """A training run that was requested."""
+
+    day: float
+    gpus: int
 
 
 class OrderDesk:
@@ -51,8 +62,8 @@ class OrderDesk:
         self._on_change = on_change
         self.restrictions = Restrictions()
         """What orders restrict now."""
-        self._runs_requested = self._run_without_licence = 0
-        """Number of training runs requested so far; number of the one that waits for a licence, 0 if none does."""
+        self._run_without_licence: _TrainingRequest | None = None
+        """Training run that waits for a licence."""
         deployments.on_request = self._on_training_requested
 
     def restrict(self, new: Restrictions) -> bool:
@@ -60,8 +71,8 @@ class OrderDesk:
         if new == self.restrictions:
             return False
         self.restrictions = new
-        if new.licence_gpus == math.inf:
-            self._run_without_licence = 0
+        if self._run_without_licence is not None:
+            self._await_licence(self._run_without_licence)
         self.limit_gpus()
         self._deployments.change_release_days(new.release_days)
         self._ledger.append(events.RestrictionsChanged(float(self._clock.now), *new))
@@ -78,7 +89,7 @@ class OrderDesk:
         experiments = None
         if self.restrictions.experiment_share < 1:
             experiments = int(self.restrictions.experiment_share * self._datacenter.gpus_by_use()[Use.EXPERIMENT])
-        is_held = self.restrictions.is_training_paused or self._run_without_licence > 0
+        is_held = self.restrictions.is_training_paused or self._run_without_licence is not None
         self._limit(Use.EXPERIMENT, experiments)
         self._limit(Use.TRAINING, HOLD if is_held else None)
 
@@ -92,13 +103,19 @@ class OrderDesk:
 
     def _on_training_requested(self, gpus: int) -> None:
         """Hold a training run that needs a licence until it has one; a later request replaces it."""
-        self._runs_requested += 1
-        self._run_without_licence = self._runs_requested if gpus > self.restrictions.licence_gpus else 0
+        self._await_licence(_TrainingRequest(float(self._clock.now), gpus))
         self.limit_gpus()
-        if self._run_without_licence and self.restrictions.permit_days < math.inf:
-            self._clock.after(self.restrictions.permit_days, partial(self._on_licence, self._runs_requested))
 
-    def _on_licence(self, run: int, _: Event) -> None:
-        if run == self._run_without_licence:
-            self._run_without_licence = 0
+    def _await_licence(self, run: _TrainingRequest) -> None:
+        """Let a training run wait for a licence if it needs one by the present orders."""
+        self._run_without_licence = run if run.gpus > self.restrictions.licence_gpus else None
+        if self._run_without_licence is not None and self.restrictions.permit_days < math.inf:
+            days = max(0.0, run.day + self.restrictions.permit_days - float(self._clock.now))
+            self._clock.after(days, partial(self._on_licence, run))
+
+    def _on_licence(self, run: _TrainingRequest, _: Event) -> None:
+        """Give a training run its licence, unless another order has made the wait longer."""
+        licensed_on = run.day + self.restrictions.permit_days
+        if run == self._run_without_licence and float(self._clock.now) >= licensed_on - _ROUNDING:
+            self._run_without_licence = None
             self.limit_gpus()

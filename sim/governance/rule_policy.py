@@ -64,9 +64,10 @@ class RulePolicy(GovernancePolicy):
         """Return the orders of all rules whose alarm is raised, and new alarms."""
         alarms: list[Alarm] = []
         for lab, readings in view.readings.items():
-            for number in range(self._seen.get(lab, 0), len(readings)):
+            for number in range(self._seen.get(lab, 0) + 1, len(readings) + 1):
+                known = readings if number == len(readings) else readings[:number]  # a copy costs time in long runs
                 for rule in self.rules:
-                    alarms += self._watch(rule, lab, readings[: number + 1])
+                    alarms += self._watch(rule, lab, known)
             self._seen[lab] = len(readings)
         orders = {each.order: None for each in self._standing.values() if each.order and each.until > view.day}
         orders = {order: None for order in orders if order.kind != OrderKind.BRAKE or order.amount > 1}
