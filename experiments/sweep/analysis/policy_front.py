@@ -6,7 +6,7 @@ Each run under a policy is paired with the run without a regulator of the same p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,8 +22,7 @@ from experiments.sweep.analysis.combinations import (
     stack_tables,
 )
 from experiments.sweep.analysis.estimators import ClusteredMean, cluster_bootstrap, clustered_mean
-from experiments.sweep.analysis.figure_frame import GRID, SOFT, WIDTH, in_style, legend_above
-from experiments.sweep.analysis.labels import percent
+from experiments.sweep.analysis.figure_frame import GRID, PAPER, SOFT, WIDTH, in_style
 from experiments.sweep.analysis.policy_pairs import SOFTWARE_CHANGE, pairs_with_none
 from experiments.sweep.analysis.sweep_data import FACTORS, Floats, Ints, Sweep, reported_gain
 from experiments.text.number_format import pluralize
@@ -41,6 +40,10 @@ METHOD_NOTE: Final = (
     "regulator. A policy is on the front if no other one delays as long at a lower cost, or longer at the same cost. "
     "Intervals are Student's at 95% over points. p_on_front: share of the bootstrap resamples of points in which the "
     "policy is on the front."
+)
+HOW_TO_READ: Final = (
+    "Dashed: the front, the longest delay up to each cost. Hollow: dominated by another policy. Triangle: at least. "
+    "Bars: 95% intervals."
 )
 _TOLERANCE: Final = 1e-9
 """Rounding of days and doublings, within which two policies are equal."""
@@ -95,7 +98,7 @@ def _effects(sweep: Sweep, column: str) -> tuple[PolicyEffect, ...]:
     names = [NO_POLICY, *sorted({*policies.tolist()} - {NO_POLICY})]
     delays, is_bound = _delays(sweep, column)
     lost, orders = -sweep.numbers(SOFTWARE_CHANGE), np.nan_to_num(sweep.numbers("days_under_orders"))
-    delays[policies == NO_POLICY] = lost[policies == NO_POLICY] = 0.0
+    lost[policies == NO_POLICY] = 0.0
 
     def means(rows: Ints) -> tuple[list[float], list[float]]:
         chosen = [rows[policies[rows] == name] for name in names]
@@ -103,7 +106,8 @@ def _effects(sweep: Sweep, column: str) -> tuple[PolicyEffect, ...]:
 
     everyone = np.arange(sweep.n)
     bounds = [bool(is_bound[policies == name].any()) for name in names]
-    states = front_states(*means(everyone), bounds)
+    mean_delays, mean_costs = means(everyone)
+    states = front_states(mean_delays, mean_costs, bounds)
     shares = _shares_on_front(sweep, means, len(names))
     found = []
     for at, name in enumerate(names):
@@ -182,15 +186,18 @@ def _dominates(delay: float, cost: float, other_delay: float, other_cost: float)
     return delay > other_delay + _TOLERANCE or cost < other_cost - _TOLERANCE
 
 
-def _shares_on_front(sweep: Sweep, means: Any, policies: int) -> list[float | None]:
+def _shares_on_front(
+    sweep: Sweep, means: Callable[[Ints], tuple[list[float], list[float]]], policies: int
+) -> list[float | None]:
     """Return the share of bootstrap resamples in which no policy dominates each policy, with bounds as delays."""
     if len(np.unique(sweep.points)) < 2:
         return [None] * policies
-    exact = [False] * policies
-    draws = cluster_bootstrap(
-        sweep.points, lambda rows: [float(state == "yes") for state in front_states(*means(rows), exact)]
-    )
-    return [float(share) for share in draws.mean(axis=0)]
+
+    def is_on_front(rows: Ints) -> list[float]:
+        delays, costs = means(rows)
+        return [float(state == "yes") for state in front_states(delays, costs, [False] * policies)]
+
+    return [float(share) for share in cluster_bootstrap(sweep.points, is_on_front).mean(axis=0)]
 
 
 def front_table(sweep: Sweep, fronts: Sequence[PolicyFront] | None = None) -> pa.Table:
@@ -271,15 +278,14 @@ def _censored_sentences(fronts: Sequence[PolicyFront], factor: int) -> list[str]
     return found
 
 
-def likely_sentence(fronts: Sequence[PolicyFront]) -> str:
-    """Return a sentence on the policy that delays most, and how sure its place on the front is; else an empty text."""
+def longest_delay_sentence(fronts: Sequence[PolicyFront]) -> str:
+    """Return a sentence on the policy that delays most; empty if none delays."""
     known = [(each, front) for front in fronts for each in front.effects[1:] if each.delay_days > 0]
     if not known:
         return ""
     most, front = max(known, key=lambda each: each[0].delay_days)
     where = f" with {front.part.text}" * bool(front.part.values)
-    share = "" if most.p_on_front is None else f"; it is on the front in {percent(most.p_on_front)} of the resamples"
-    return f"The longest delay is by {_effect_text(most)}{where}{share}."
+    return f"The longest delay{where}: {_effect_text(most)}."
 
 
 # --- figure ----------------------------------------------------------------------------------------------------------
@@ -291,13 +297,12 @@ def front_figure(fronts: Sequence[PolicyFront]) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     shown = select_panels(fronts)
-    figure = Figure(figsize=(WIDTH, 1.2 + 3.0 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.4 + 3.2 * len(shown)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(shown), 1, sharex=True, sharey=True))
-    _draw_panels(list(panels), shown, size=8.5)
+    _draw_panels(list(panels), shown, (0.85 * WIDTH, 2.6), size=8.5)
     panels[-1].set_xlabel("software lost [doublings]")
     for axes in panels:
         axes.set_ylabel("delay [days]")
-    legend_above(panels[0], ncols=3, fontsize=8.5, bbox_to_anchor=(-0.02, 1.1))
     return figure
 
 
@@ -312,59 +317,61 @@ def front_slide(sweep: Sweep, fronts: Sequence[PolicyFront]) -> Figure:
     shown = select_panels(fronts)
     figure = Figure(figsize=WIDE, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
     panels = np.atleast_1d(figure.subplots(1, len(shown), sharex=True, sharey=True))
-    _draw_panels(list(panels), shown, size=12)
+    _draw_panels(list(panels), shown, (0.9 * WIDE[0] / len(shown), 4.8), size=12)
     factor = FACTORS[reported_gain(sweep)[0]]
     panels[0].set_ylabel(f"delay of {factor:,} times the software [days]", fontsize=12)
     for axes in panels:
-        axes.set_xlabel("software lost when the run without a regulator ends [doublings]", fontsize=11)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=11)
+        axes.set_xlabel("software lost when the run with none ends [doublings]", fontsize=12)
     title = f"{sweep.manifest.get('name', 'sweep')}: what each policy delays, and what it costs"
-    notes = [likely_sentence(fronts), *_censored_sentences(fronts, factor)]
+    notes = [longest_delay_sentence(fronts), HOW_TO_READ, *_censored_sentences(fronts, factor)]
     add_title(figure, title, "\n".join(each for each in notes if each))
     return figure
 
 
 def select_panels(fronts: Sequence[PolicyFront]) -> list[PolicyFront]:
     """Return the fronts for a figure, evenly spaced if there are many."""
-    chosen = [each.part for each in fronts]
-    kept = {id(part) for part in select_for_figure(chosen, MAX_PANELS)}
+    kept = {id(part) for part in select_for_figure([each.part for each in fronts], MAX_PANELS)}
     return [each for each in fronts if id(each.part) in kept]
 
 
-def _draw_panels(panels: Sequence[Axes], fronts: Sequence[PolicyFront], size: float) -> None:
+def _draw_panels(
+    panels: Sequence[Axes], fronts: Sequence[PolicyFront], inches: tuple[float, float], size: float
+) -> None:
+    """Draw a panel for each front. ``inches``: approximate width and height of a panel, to place the labels."""
     from experiments.governance.figure import COLOURS  # noqa: PLC0415
 
     names = sorted({each.policy for front in fronts for each in front.effects[1:]})
     colours = dict(zip(names, [*COLOURS[1:], *[SOFT] * len(names)], strict=False)) | {NO_POLICY: COLOURS[0]}
     known = [each for front in fronts for each in front.effects if math.isfinite(each.delay_days)]
     right = 1.06 * max([1.0, *(each.lost_high or each.software_lost for each in known)])
-    top = 1.06 * max([1.0, *(each.delay_high or each.delay_days for each in known)])
-    left = min([-0.02 * right, *(each.lost_low or each.software_lost for each in known)])
-    bottom = min([-0.02 * top, *(each.delay_low or each.delay_days for each in known)])
+    top = 1.12 * max([1.0, *(each.delay_high or each.delay_days for each in known)])
+    left = min([-0.03 * right, *(1.1 * (each.lost_low or each.software_lost) for each in known)])
+    bottom = min([-0.16 * top, *(1.1 * (each.delay_low or each.delay_days) for each in known)])
+    panel = _Panel(left, bottom, 72 * inches[0] / (right - left), 72 * inches[1] / (top - bottom), 72 * inches[0])
     for axes, front in zip(panels, fronts, strict=True):
+        shown = [each for each in front.effects if math.isfinite(each.delay_days)]
         _draw_front(axes, front, right, bottom)
-        for name in (NO_POLICY, *names):
-            for each in front.effects:
-                if each.policy == name and math.isfinite(each.delay_days):
-                    _draw_effect(axes, each, colours[name], size)
+        for each in shown:
+            _draw_effect(axes, each, colours[each.policy], size)
+        _label_effects(axes, shown, colours, panel, size)
         axes.set_xlim(left, right)
         axes.set_ylim(bottom, top)
         axes.tick_params(labelsize=size)
         if front.part.values:
-            width = round(7 * axes.figure.get_size_inches()[0] / len(panels))
-            axes.set_title(fill(front.part.text, max(width, 24)), fontsize=size, fontweight="normal")
+            axes.set_title(fill(front.part.text, max(24, round(7 * inches[0]))), fontsize=size, fontweight="normal")
 
 
 def _draw_front(axes: Axes, front: PolicyFront, right: float, bottom: float) -> None:
     """Draw the longest delay up to each cost as a step, and the dominated area below it."""
-    best = sorted((each for each in front.effects if each.on_front != "no"), key=lambda each: each.software_lost)
+    on_front = [each for each in front.effects if each.on_front != "no" and math.isfinite(each.delay_days)]
+    best = sorted(on_front, key=lambda each: each.software_lost)
+    if not best:
+        return
     costs = [*(each.software_lost for each in best), right]
     delays = np.maximum.accumulate([each.delay_days for each in best]).tolist()
-    if not delays:
-        return
     delays = [*delays, delays[-1]]
     axes.fill_between(costs, bottom, delays, step="post", color=GRID, alpha=0.5, linewidth=0)
-    axes.step(costs, delays, where="post", color=SOFT, linewidth=1.4, linestyle=(0, (4, 2)), label="front")
+    axes.step(costs, delays, where="post", color=SOFT, linewidth=1.4, linestyle=(0, (4, 2)))
 
 
 def _draw_effect(axes: Axes, effect: PolicyEffect, colour: str, size: float) -> None:
@@ -373,16 +380,74 @@ def _draw_effect(axes: Axes, effect: PolicyEffect, colour: str, size: float) -> 
         axes.plot([effect.lost_low, effect.lost_high], [effect.delay_days] * 2, **line)
     if effect.delay_low is not None and effect.delay_high is not None:
         axes.plot([effect.software_lost] * 2, [effect.delay_low, effect.delay_high], **line)
-    is_front = effect.on_front != "no"
-    axes.plot(
-        effect.software_lost,
-        effect.delay_days,
-        "^" if effect.at_least else "o",
-        color=colour,
-        markersize=0.85 * size,
-        markerfacecolor=colour if is_front else "white",
-        markeredgewidth=1.6,
-        zorder=4,
-        label=effect.policy,
-        linestyle="none",
-    )
+    fill_colour = colour if effect.on_front != "no" else PAPER
+    marker: Any = {"markersize": 0.85 * size, "markerfacecolor": fill_colour, "markeredgewidth": 1.6, "zorder": 4}
+    axes.plot(effect.software_lost, effect.delay_days, "^" if effect.at_least else "o", color=colour, **marker)
+
+
+class _Panel(NamedTuple):
+    """Approximate places in a panel, to find room for labels."""
+
+    left: float
+    """Software lost at its left end [doublings]."""
+    bottom: float
+    """Delay at its lower end [days]."""
+    per_doubling: float
+    """Length of a doubling [1/72 inch]."""
+    per_day: float
+    """Length of a day [1/72 inch]."""
+    width: float
+    """Width [1/72 inch]."""
+
+
+def _label_effects(
+    axes: Axes, effects: Sequence[PolicyEffect], colours: Mapping[str, str], panel: _Panel, size: float
+) -> None:
+    """Name each point beside it, at the first place without another label or point.
+
+    Policies at one point share a label.
+    """
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415
+
+    groups: dict[tuple[float, float], list[PolicyEffect]] = {}
+    for each in sorted(effects, key=lambda each: -each.delay_days):
+        place = (each.software_lost - panel.left) * panel.per_doubling, (each.delay_days - panel.bottom) * panel.per_day
+        groups.setdefault((round(place[0]), round(place[1])), []).append(each)
+    taken = [(x - 0.5 * size, y - 0.5 * size, x + 0.5 * size, y + 0.5 * size) for x, y in groups]
+    for point, members in groups.items():
+        text = ", ".join(each.policy for each in members)
+        boxes = {place: _label_box(point, text, place, size) for place in _LABEL_PLACES}
+        inside = {place: box for place, box in boxes.items() if box[0] >= 0 and box[2] <= panel.width and box[1] >= 0}
+        free = [place for place, box in inside.items() if not any(_overlap(box, other) for other in taken)]
+        right, above = chosen = next(iter([*free, *inside]), _LABEL_PLACES[0])
+        taken.append(boxes[chosen])
+        axes.annotate(
+            text,
+            (members[0].software_lost, members[0].delay_days),
+            (right * 0.7 * size, above * 0.6 * size),
+            textcoords="offset points",
+            ha="left" if right > 0 else "right",
+            va="bottom" if above > 0 else "top",
+            fontsize=size,
+            fontweight="bold",
+            color=colours[members[-1].policy],
+            path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
+            zorder=5,
+        ).set_in_layout(False)
+
+
+_LABEL_PLACES: Final = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 2.5), (-1, 2.5), (1, -2.5), (-1, -2.5))
+"""Places of a label: right of the point (1) or left of it (-1); above it (positive) or below it."""
+_Box = tuple[float, float, float, float]
+
+
+def _label_box(point: tuple[float, float], text: str, place: tuple[float, float], size: float) -> _Box:
+    """Return the left, lower, right and upper end of a label [1/72 inch]."""
+    (x, y), (right, above), width, height = point, place, 0.68 * size * len(text), 1.2 * size
+    left = x + 0.7 * size if right > 0 else x - 0.7 * size - width
+    low = y + 0.6 * above * size - (0 if above > 0 else height)
+    return left, low, left + width, low + height
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

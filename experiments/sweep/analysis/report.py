@@ -349,9 +349,7 @@ def _policy_section(sweep: Sweep) -> ReportSection:
     is_known = any(each.delay_pairs for front in fronts for each in front.effects[1:])
     note = omission_note([each.part for each in fronts], policy_front.MAX_PANELS)
     caption = (
-        f"Delay of {factor:,} times the software against the software lost, by policy, with 95% intervals. Dashed: the "
-        "front; hollow: policies below it, which another policy dominates; triangles: delays that are lower bounds."
-        f"{note}"
+        f"Delay of {factor:,} times the software against the software lost, by policy. {policy_front.HOW_TO_READ}{note}"
     )
     return ReportSection(
         "policies",
