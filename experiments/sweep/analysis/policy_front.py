@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MAX_PANELS: Final = 3
 """Maximum number of combinations of other levers in the figure."""
 METHOD_NOTE: Final = (
-    "Delay: the day of the gain with the policy less the day without a regulator, for runs of the same point, "
+    "Delay: the day of the gain with the policy less the day without a regulator. Both runs have the same point, "
     "replication, other levers and seed. Cost: the software lost by the policy, on the last day of the run without a "
     "regulator. A policy is on the front if no other one delays as long at a lower cost, or longer at the same cost. "
     "Intervals are Student's at 95% over points. p_on_front: share of the bootstrap resamples of points in which the "
