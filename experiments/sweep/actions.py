@@ -140,7 +140,7 @@ def _result_sentences(folder: Path, goal: float | None) -> list[str]:
         race_outcomes,
         time_to_gain,
     )
-    from experiments.sweep.analysis.sweep_data import compares_policies, has_road, load  # noqa: PLC0415
+    from experiments.sweep.analysis.sweep_data import has_road, load  # noqa: PLC0415
 
     try:
         data = load(folder)
@@ -154,7 +154,7 @@ def _result_sentences(folder: Path, goal: float | None) -> list[str]:
     sentences.append(f"Runs without a result: {format_counts(failed)}." if failed else "")
     if not data.labs and has_road(data):
         sentences += day_tornado.day_sentences(data)
-    if compares_policies(data):
+    if policy_front.has_front(data):
         sentences += policy_front.front_sentences(data)
     if goal is not None:
         sentences += time_to_gain.goal_sentences(data, goal)

@@ -24,7 +24,15 @@ from experiments.sweep.analysis.combinations import (
 from experiments.sweep.analysis.estimators import ClusteredMean, cluster_bootstrap, clustered_mean
 from experiments.sweep.analysis.figure_frame import GRID, PAPER, SOFT, WIDTH, in_style
 from experiments.sweep.analysis.policy_pairs import SOFTWARE_CHANGE, pairs_with_none
-from experiments.sweep.analysis.sweep_data import FACTORS, Floats, Ints, Sweep, reported_gain
+from experiments.sweep.analysis.sweep_data import (
+    FACTORS,
+    ONE_BY_ONE,
+    Floats,
+    Ints,
+    Sweep,
+    compares_policies,
+    reported_gain,
+)
 from experiments.text.number_format import pluralize
 from sim.governance.params import NO_POLICY, POLICY
 
@@ -86,11 +94,25 @@ class PolicyFront(NamedTuple):
     """From the lowest cost to the highest; the first one is the run without a regulator."""
 
 
+def has_front(sweep: Sweep) -> bool:
+    """Return whether a sweep compares policies with runs without a regulator, and has the software that they cost."""
+    return compares_policies(sweep) and SOFTWARE_CHANGE in sweep.runs.column_names
+
+
 def policy_fronts(sweep: Sweep) -> list[PolicyFront]:
     """Return what each policy delays and costs, for each combination of the other levers."""
     column, _ = reported_gain(sweep)
-    parts = [part for part in combinations(sweep, (POLICY,)) if NO_POLICY in part.sweep.texts(POLICY)]
+    parts = [part for part in _combinations_of_others(sweep) if NO_POLICY in part.sweep.texts(POLICY)]
     return [PolicyFront(part, _effects(part.sweep, column)) for part in parts]
+
+
+def _combinations_of_others(sweep: Sweep) -> list[Combination]:
+    """Return the combinations of the other levers; for a one-at-a-time design, the runs that differ by policy alone."""
+    if sweep.sampling != ONE_BY_ONE:
+        return combinations(sweep, (POLICY,))
+    policies, is_middle = np.array(sweep.texts(POLICY)), sweep.points == 0
+    at_base = is_middle & (sweep.numbers("lever") == 0)
+    return [Combination({}, sweep.only(at_base | (is_middle & ~np.isin(policies, policies[at_base]))))]
 
 
 def _effects(sweep: Sweep, column: str) -> tuple[PolicyEffect, ...]:

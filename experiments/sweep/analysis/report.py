@@ -49,7 +49,6 @@ from experiments.sweep.analysis.sweep_data import (
     SPEEDING_UP,
     RunOutcome,
     Sweep,
-    compares_policies,
     has_road,
     reported_gain,
 )
@@ -91,7 +90,7 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
     if sweep.labs:
         yield from _race_sections(sweep)
         return
-    if compares_policies(sweep):
+    if policy_front.has_front(sweep):
         yield _policy_section(sweep)
     if has_road(sweep) and sweep.sampling != ONE_BY_ONE and outcome in (None, ASARA):
         yield _asara_section(sweep)
@@ -130,7 +129,7 @@ def summary_paragraph(sweep: Sweep) -> str:
     sentences.append(explosion_probability.strongest_parameter(sweep))
     if has_road(sweep):
         sentences += day_tornado.day_sentences(sweep)
-    if compares_policies(sweep):
+    if policy_front.has_front(sweep):
         sentences += policy_front.front_sentences(sweep)
     sentences += time_to_gain.time_sentences(sweep)
     if sweep.levers:
@@ -177,7 +176,7 @@ def _numbers(sweep: Sweep) -> dict[str, Any]:
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
         "regions": _region_summaries(sweep),
-        "policies": policy_front.front_table(sweep).to_pylist() if compares_policies(sweep) else [],
+        "policies": policy_front.front_table(sweep).to_pylist() if policy_front.has_front(sweep) else [],
         "asara_day": [_asara_summary(each) for each in combinations(sweep)] if has_road(sweep) else [],
     }
 

@@ -119,6 +119,20 @@ def test_analysis_has_the_front_and_reports_lower_bounds(swept):
     assert next(parts(without)).name != "policies", "no run is without a regulator"
 
 
+def test_one_at_a_time_design_compares_policies_at_the_middle(tmp_path):
+    path = tmp_path / "single.toml"
+    path.write_text(
+        'base = "toy-explosion"\nsampling = "one-at-a-time"\nreplications = 2\n[set]\nrun__max_doublings = 10\n'
+        '[levers]\nregulator__lag_days = [0.0, 9.0]\nregulator__policy = ["none", "compute-cap"]\n'
+        '[uncertainties.growth__difficulty_growth]\ndistribution = "uniform"\nlow = 1.4\nhigh = 1.6\n'
+    )
+    run_here(load_design(str(path)), tmp_path / "out")
+    (front,) = policy_fronts(load(tmp_path / "out"))
+    assert [(each.policy, each.pairs) for each in front.effects] == [("none", 2), ("compute-cap", 2)]
+    assert front.effects[1].delay_days > 0
+    assert front.effects[1].p_on_front is None, "one point has no resamples"
+
+
 def test_race_has_the_columns_for_the_run_and_for_each_lab(tmp_path):
     path = tmp_path / "race.toml"
     path.write_text(
