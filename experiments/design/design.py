@@ -32,7 +32,9 @@ from experiments.storage.file_kinds import wrong_kind_message
 from experiments.uncertainty.distributions import Distribution, PriorError
 from experiments.uncertainty.parsing import GaussianCopula, RankCorrelation
 from sim.engines import Engine
+from sim.governance.params import POLICY
 from sim.scenario.labs import split_name
+from sim.scenario.loading import digest_of_policy
 from sim.scenario.model import Scenario, ScenarioError, did_you_mean, parameters
 from sim.toml_files import name_of
 
@@ -247,9 +249,26 @@ def _read_lever(stated: Any) -> tuple[Any, ...]:
 
 
 def _digest(runs_by: Mapping[str, Any], base: Scenario) -> str:
-    """Return the SHA-256 of the base scenario and the other content that runs depend on."""
-    hashed = json.dumps({**runs_by, "digest of the base": base.digest()}, sort_keys=True)
+    """Return the SHA-256 of the base scenario and the other content that runs depend on.
+
+    Raises ScenarioError if a governance policy cannot be read.
+    """
+    policies = _digests_of_policies(runs_by["levers"], base)
+    files = {"digests of regulator__policy": policies} if policies else {}
+    hashed = json.dumps({**runs_by, "digest of the base": base.digest(), **files}, sort_keys=True)
     return sha256(hashed.encode()).hexdigest()
+
+
+def _digests_of_policies(levers: Mapping[str, Any], base: Scenario) -> dict[str, str]:
+    """Return the digest of the file of each governance policy among the values of the levers."""
+    steps = [step for name, stated in levers.items() for step in _steps_of(name, stated)]
+    names = {str(step[POLICY]) for step in steps if POLICY in step}
+    return {name: digest_of_policy(base.regulator.model_copy(update={"policy": name})) for name in sorted(names)}
+
+
+def _steps_of(lever: str, stated: Any) -> list[dict[str, Any]]:
+    """Return the parameters that each value of a lever sets."""
+    return [value if isinstance(value, dict) else {lever: value} for value in _read_lever(stated)]
 
 
 def run_seed(design_seed: int, point: int, replication: int) -> int:

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from agents.governance_policy import GovernancePolicy
 from experiments.design.planned_run import PlannedRun
+from experiments.governance.orders_in_force import days_in, restricted_spans_of_any
 from experiments.sweep.outcome_plan import Watch, outcome_record
 from experiments.sweep.records import RunRecord
 from sim.engines import Engine
-from sim.events import RestrictionsChanged
 from sim.governance.record import GovernanceRecord
-from sim.governance.restrictions import Restrictions
 from sim.lab_factory import LabFactory
 from sim.race import day_of_level, run_race
 from sim.runner import RunResult, run
@@ -77,7 +76,7 @@ class GovernedOutcome(NamedTuple):
     @property
     def days_restricted(self) -> float:
         """Time in which orders restricted a lab [days]."""
-        return math.fsum(end - start for start, end in self.restricted)
+        return days_in(self.restricted)
 
     def first_day(self, at: int) -> float:
         """Return the day on which the first lab reached a level, by its number; ``inf`` if none did."""
@@ -110,7 +109,7 @@ def run_governed_seed(
         day=day,
         level_days={lab: tuple(day_of_level(each, level) for level in levels) for lab, each in labs.items()},
         warnings=_warnings(governance, case.not_warnings),
-        restricted=_union([span for each in labs.values() for span in restricted_spans(each)]),
+        restricted=restricted_spans_of_any(labs.values()),
         fastest=max(fastest_pace(each, limit) for each in labs.values()),
         days=days,
         software=software,
@@ -134,34 +133,6 @@ def _curves(labs: Mapping[str, RunResult]) -> tuple[Curve, Curve, Curve]:
 
 def _pick(values: Sequence[float] | Floats, kept: Sequence[int]) -> Curve:
     return tuple(float(values[at]) for at in kept)
-
-
-def restricted_spans(result: RunResult) -> list[tuple[float, float]]:
-    """Return the first and last day of each time in which orders restricted a lab."""
-    spans: list[tuple[float, float]] = []
-    start = math.nan
-    for event in result.events:
-        if not isinstance(event, RestrictionsChanged):
-            continue
-        # The event has the fields of the restrictions between its day and its lab; the names of rules restrict nothing.
-        is_restricted = Restrictions(*event[1:-1])._replace(rules="") != Restrictions()
-        if is_restricted and math.isnan(start):
-            start = event.day
-        elif not is_restricted and not math.isnan(start):
-            spans.append((start, event.day))
-            start = math.nan
-    return spans if math.isnan(start) else [*spans, (start, result.day)]
-
-
-def _union(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Return spans that do not overlap and cover the same days."""
-    found: list[tuple[float, float]] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return tuple(found)
 
 
 def fastest_pace(result: RunResult, limit: PaceLimit) -> float:

@@ -14,6 +14,8 @@ import numpy as np
 
 from agents.governance_policy import GovernancePolicy
 from experiments.errors import InputError
+from experiments.governance.orders_in_force import rules_without_warnings
+from experiments.governance.paired_runs import change_at_base_end, days_gained
 from experiments.governance.policy_runs import Floats, GovernancePlan, GovernedCase, GovernedOutcome, PaceLimit
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.statistics.intervals import MeanInterval, Share, mean_interval, share_from_counts, share_of
@@ -21,7 +23,6 @@ from experiments.sweep.outcome_plan import OutcomePlan
 from experiments.sweep.workers.outcomes import execute_plan
 from sim.governance.params import NO_POLICY
 from sim.governance.policy_files import PolicyError, PolicyFile, read_policy, shipped_policies
-from sim.governance.triggers import AlwaysTrigger
 from sim.growth import FrozenLaw
 from sim.scenario.model import Scenario
 from sim.world import World
@@ -167,8 +168,8 @@ def governed_cases(
         except PolicyError as error:
             raise InputError(f"--policy {each}: {error}") from None
         _check_new(found.name, [case.name for case in cases])
-        always = frozenset(rule.name for rule in found.rules if isinstance(rule.trigger, AlwaysTrigger))
-        cases.append(GovernedCase(found.name, scenario.replace(regulator__policy=each), None, always))
+        governed = scenario.replace(regulator__policy=each)
+        cases.append(GovernedCase(found.name, governed, None, rules_without_warnings(found)))
         files[found.name] = found
     for name, policy in (python_policies or {}).items():
         _check_new(name, [case.name for case in cases])
@@ -307,7 +308,7 @@ def _level_effect(
     has_warnings: bool,
 ) -> LevelEffect:
     pairs = [(one, two) for one, two in zip(outcomes, base, strict=True) if two.first_day(at) < math.inf]
-    gained = [min(one.first_day(at), one.day) - two.first_day(at) for one, two in pairs]
+    gained = [days_gained(one.first_day(at), one.day, two.first_day(at)) for one, two in pairs]
     reached = [each for each in outcomes if each.first_day(at) < math.inf]
     leads = [each.first_day(at) - each.warnings[0][0] for each in reached if each.warnings]
     leads = [lead for lead in leads if lead > 0]
@@ -326,7 +327,7 @@ def _level_effect(
 def _at_end(outcome: GovernedOutcome, base: GovernedOutcome, curve: str) -> float:
     """Return the difference of a curve to the run without a regulator, on the last day of that run."""
     one, two = getattr(outcome, curve), getattr(base, curve)
-    return float(np.interp(base.days[-1], outcome.days, one)) - float(two[-1])
+    return change_at_base_end(outcome.days, one, base.days[-1], two[-1])
 
 
 def mean_or_value(values: Sequence[float]) -> MeanInterval:

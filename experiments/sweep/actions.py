@@ -136,6 +136,7 @@ def _result_sentences(folder: Path, goal: float | None) -> list[str]:
     from experiments.sweep.analysis import (  # noqa: PLC0415 - slow
         day_tornado,
         explosion_probability,
+        policy_front,
         race_outcomes,
         time_to_gain,
     )
@@ -153,6 +154,8 @@ def _result_sentences(folder: Path, goal: float | None) -> list[str]:
     sentences.append(f"Runs without a result: {format_counts(failed)}." if failed else "")
     if not data.labs and has_road(data):
         sentences += day_tornado.day_sentences(data)
+    if policy_front.has_front(data):
+        sentences += policy_front.front_sentences(data)
     if goal is not None:
         sentences += time_to_gain.goal_sentences(data, goal)
     return [sentence for sentence in sentences if sentence]

@@ -16,7 +16,10 @@ DEFAULT_OUT = Path("out/sweeps")
 
 def sweep(
     design: Annotated[
-        str, typer.Argument(help="A design: quick, report, bottlenecks, retraining, road, race, or a TOML file.")
+        str,
+        typer.Argument(
+            help="A design: quick, report, bottlenecks, retraining, road, race, governance, or a TOML file."
+        ),
     ] = "quick",
     settings: Annotated[
         list[str] | None,

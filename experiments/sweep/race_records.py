@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from experiments.design.planned_run import PlannedRun
+from experiments.governance.orders_in_force import restricted_spans_of_any
 from experiments.race.levels import is_shared, lowest_level
 from experiments.race.seed_runs import (
     TIE_DAYS,
@@ -22,13 +23,17 @@ from experiments.race.seed_runs import (
     sum_to_one,
 )
 from experiments.sweep.records import (
+    GOVERNANCE,
     OUTCOMES,
     add_margins,
     finite_or_none,
+    governance_columns,
     parameter_fields,
     planned_row,
     run_schema,
     series_schema,
+    warnings_of,
+    why_not_governed,
     world_run,
 )
 from sim.margins import cached_margins
@@ -95,7 +100,11 @@ def race_run(
 ) -> tuple[dict[str, Any], dict[str, list[Any]], list[dict[str, Any]]]:
     """Return the row of a run of several labs, the downsampled series of the labs, and their rows."""
     outcome = race_outcome(result, (level,))
-    found = {lab: world_run(planned, each.scenario, each) for lab, each in result.labs.items()}
+    warned = [] if result.governance is None else warnings_of(scenario, result.governance)
+    found = {
+        lab: world_run(planned, each.scenario, each, [alarm for alarm in warned if alarm.lab == lab])
+        for lab, each in result.labs.items()
+    }
     of_labs = result.labs.values()
     limits = cached_margins([each.scenario for each in of_labs], [len(each.doublings) for each in of_labs])
     complete = {lab: add_margins(found[lab][0], limit) for lab, limit in zip(found, limits, strict=True)}
@@ -112,6 +121,8 @@ def race_run(
     }
     first, lead = first_labs(outcome, -1), lead_days(outcome, -1)
     row |= {"first_lab": first[0] if len(first) == 1 else None, "lead_days": finite_or_none(lead)}
+    if result.governance is not None:
+        row |= governance_columns(warned, restricted_spans_of_any(result.labs.values()))
     row["why_empty"] = _explain_empty(row, first, lead)
     series: dict[str, list[Any]] = {}
     for lab, (_, columns) in found.items():
@@ -161,4 +172,6 @@ def _explain_empty(row: Mapping[str, Any], first: list[str], lead: float) -> str
         reasons["lead_days"] = "no second lab reaches the level"
     if row["majority_lab"] is None:
         reasons["majority_lab"] = "no lab has more than half of the software"
+    if ungoverned := [name for name in GOVERNANCE if row[name] is None]:
+        reasons[", ".join(ungoverned)] = why_not_governed(row)
     return "; ".join(f"{names}: {reason}" for names, reason in reversed(reasons.items()))

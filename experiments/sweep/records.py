@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
 from experiments.design.planned_run import PlannedRun
 from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
+from experiments.governance.orders_in_force import Span, days_in, restricted_spans, rules_without_warnings
 from hardware.uses import Use
+from sim.governance.params import NO_POLICY
 from sim.margins import INPUTS, Margins
 from sim.scenario.model import Parameter, parameters
 
 if TYPE_CHECKING:
+    from agents.governance_policy import Alarm
     from sim.fluid.api import FluidTable
+    from sim.governance.record import GovernanceRecord
     from sim.long_run import LongRun
     from sim.pace import Pace
     from sim.runner import RunResult
@@ -38,7 +42,9 @@ OBSERVED: Final = (
     "work_rate",
 )
 """Columns of a series: the reporters of sim.reporters with these names."""
-ADDED_COLUMNS: Final = ("asara_day", "share_automated", "elasticity_humans")
+GOVERNANCE: Final = ("first_warning_day", "warnings", "days_under_orders")
+"""Columns on the regulator of a run: day of the first warning, number of warnings, and days under orders."""
+ADDED_COLUMNS: Final = ("asara_day", "share_automated", "elasticity_humans", *GOVERNANCE)
 """Columns of the table of runs that earlier files of the same format lack; there they are null."""
 
 _PLAN: Final = {name: pa.int64() for name in ("run", "point", "lever", "replication", "seed")}
@@ -110,9 +116,12 @@ def planned_row(
 
 
 def world_run(
-    planned: PlannedRun, scenario: Scenario, result: RunResult
+    planned: PlannedRun, scenario: Scenario, result: RunResult, warnings: Sequence[Alarm] | None = None
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Return the row and the downsampled series of a run of the World; :func:`add_margins` completes the row."""
+    """Return the row and the downsampled series of a run of the World; :func:`add_margins` completes the row.
+
+    ``warnings``: those of one of several labs; by default those of the run.
+    """
     marks = [doubling.day for doubling in result.doublings]
     waited = result.cluster["experiment"]
     row = planned_row(planned, scenario.flat(), "world", "ok", "") | {
@@ -132,7 +141,23 @@ def world_run(
     road = result.road  # None if AIs do all research from day 0 on
     row |= {"asara_day": 0.0 if road is None else road.asara_day}
     row |= {"share_automated": 1.0 if road is None else road.share_automated}
+    if result.governance is not None:
+        warned = warnings_of(scenario, result.governance) if warnings is None else warnings
+        row |= governance_columns(warned, restricted_spans(result))
     return row, _downsample(result.series)
+
+
+def warnings_of(scenario: Scenario, record: GovernanceRecord) -> list[Alarm]:
+    """Return the warnings of a run: the alarms of rules with a condition."""
+    policy = scenario.governance()
+    without = rules_without_warnings(policy) if policy is not None else frozenset[str]()
+    return [alarm for alarm in record.alarms if alarm.rule not in without]
+
+
+def governance_columns(warnings: Sequence[Alarm], restricted: Iterable[Span]) -> dict[str, Any]:
+    """Return the columns on the regulator. ``restricted``: times in which orders restricted a lab."""
+    first = min((each.day for each in warnings), default=None)
+    return dict(zip(GOVERNANCE, (first, float(len(warnings)), days_in(restricted)), strict=True))
 
 
 def fluid_run(
@@ -202,10 +227,17 @@ _REASONS: Final = {"fastest_doubling": "no growth limit", "long_run_ratio": "no 
 
 
 def _why_unused(name: str, row: Mapping[str, Any]) -> str:
-    """Return why an input is not used, and its outcome is therefore empty; empty if it is used."""
+    """Return why an input or a regulator is not used, and its outcome is therefore empty; empty if it is used."""
+    if name in GOVERNANCE:
+        return why_not_governed(row)
     if name == "day_without_training" and not row["training__required"]:
         return "no training runs"
     return "no humans" if name == "elasticity_humans" and not row["humans__initial"] else ""
+
+
+def why_not_governed(row: Mapping[str, Any]) -> str:
+    """Return why a column on the regulator is empty."""
+    return "no regulator" if row["regulator__policy"] == NO_POLICY else "no warning"
 
 
 def _why_no_number(name: str, row: Mapping[str, Any]) -> str:

@@ -61,6 +61,7 @@ PLANNING: Final = (
     "design/parsing.py",
     "design/design.py",
     "gains.py",
+    "governance/orders_in_force.py",
     "race/levels.py",
     "race/seed_runs.py",
     "sweep/race_records.py",

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal
 from annotated_types import Interval
 from pydantic import BaseModel
 
+POLICY: Final = "regulator__policy"
+"""Parameter that names the governance policy."""
 NO_POLICY: Final = "none"
 """Value of `regulator__policy` without a regulator."""
 

@@ -14,6 +14,7 @@ from experiments.sweep.analysis.estimators import ClusteredMean, clustered_mean
 from experiments.sweep.analysis.figure_frame import SOFT, in_style, new_figure
 from experiments.sweep.analysis.labels import axis_label, format_value, percent, phrase, phrase_with_name
 from experiments.sweep.analysis.sweep_data import EXPLOSIVE, SPEEDING_UP, Floats, Ints, Sweep, doublings_a_year
+from sim.governance.params import NO_POLICY, POLICY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,7 +172,7 @@ def _pairs_of_levels(sweep: Sweep) -> Iterator[tuple[tuple[str, str, str, str], 
         others = [name for name in levers if name != lever]
         held = list(zip(*(columns[name] for name in others), strict=True)) or [()] * sweep.n
         keys = list(zip(sweep.points.tolist(), replications, held, strict=True))
-        levels = sorted(set(columns[lever]))
+        levels = sorted(set(columns[lever]), key=lambda level: (lever == POLICY and level != NO_POLICY, level))
         rows = {level: _rows_at_level(keys, columns[lever], level) for level in levels}
         for combination in sorted(set(held)):
             text = ", ".join(

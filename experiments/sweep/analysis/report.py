@@ -23,6 +23,7 @@ from experiments.sweep.analysis import (
     fan_chart,
     lever_effects,
     limiting_resource,
+    policy_front,
     race_outcomes,
     scenario_discovery,
     sensitivity,
@@ -89,6 +90,8 @@ def parts(sweep: Sweep, outcome: str | None = None) -> Iterator[ReportSection]:
     if sweep.labs:
         yield from _race_sections(sweep)
         return
+    if policy_front.has_front(sweep):
+        yield _policy_section(sweep)
     if has_road(sweep) and sweep.sampling != ONE_BY_ONE and outcome in (None, ASARA):
         yield _asara_section(sweep)
     yield from _fan_sections(sweep)
@@ -126,6 +129,8 @@ def summary_paragraph(sweep: Sweep) -> str:
     sentences.append(explosion_probability.strongest_parameter(sweep))
     if has_road(sweep):
         sentences += day_tornado.day_sentences(sweep)
+    if policy_front.has_front(sweep):
+        sentences += policy_front.front_sentences(sweep)
     sentences += time_to_gain.time_sentences(sweep)
     if sweep.levers:
         sentences.append(lever_effects.strongest_lever_sentence(lever_effects.lever_effects(sweep)))
@@ -171,6 +176,7 @@ def _numbers(sweep: Sweep) -> dict[str, Any]:
         "gain": {"factor": FACTORS[column], "note": why},
         "levers": [each._asdict() for each in lever_effects.lever_effects(sweep)],
         "regions": _region_summaries(sweep),
+        "policies": policy_front.front_table(sweep).to_pylist() if policy_front.has_front(sweep) else [],
         "asara_day": [_asara_summary(each) for each in combinations(sweep)] if has_road(sweep) else [],
     }
 
@@ -333,6 +339,26 @@ def _race_sections(sweep: Sweep) -> Iterator[ReportSection]:
         race_outcomes.concentration_table(sweep),
     )
     yield ReportSection("race-left-out", "What is left out?", left_out, None, "", None)
+
+
+def _policy_section(sweep: Sweep) -> ReportSection:
+    """Return the section on what governance policies delay and cost."""
+    fronts = policy_front.policy_fronts(sweep)
+    factor = FACTORS[reported_gain(sweep)[0]]
+    is_known = any(each.delay_pairs for front in fronts for each in front.effects[1:])
+    note = omission_note([each.part for each in fronts], policy_front.MAX_PANELS)
+    caption = (
+        f"Delay of {factor:,} times the software against the software lost, by policy. {policy_front.HOW_TO_READ}{note}"
+    )
+    return ReportSection(
+        "policies",
+        "What does each policy delay, and what does it cost?",
+        [*policy_front.front_sentences(sweep, fronts), policy_front.METHOD_NOTE],
+        policy_front.front_figure(fronts) if is_known else None,
+        caption,
+        policy_front.front_table(sweep, fronts),
+        policy_front.front_slide(sweep, fronts) if is_known else None,
+    )
 
 
 def _asara_section(sweep: Sweep) -> ReportSection:

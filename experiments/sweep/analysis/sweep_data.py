@@ -17,6 +17,8 @@ import pyarrow as pa
 from experiments.errors import InputError
 from experiments.gains import RunEnding, day_of_gain, explain_unreached_gain
 from experiments.sweep import query
+from experiments.sweep.analysis.policy_pairs import SOFTWARE_CHANGE, software_changes
+from sim.governance.params import NO_POLICY, POLICY
 from sim.long_run import EXPLOSION_MEANING, SINGULAR
 from sim.scenario.messages import did_you_mean
 from sim.scenario.model import parameters
@@ -207,6 +209,11 @@ class Sweep:
         return [name for name in named if len(set(self.runs[name].to_pylist())) > 1]
 
     @property
+    def other_levers(self) -> list[str]:
+        """Levers besides the governance policy."""
+        return [name for name in self.levers if name != POLICY]
+
+    @property
     def uncertainties(self) -> list[str]:
         """Parameters that are uncertain and take more than one value."""
         named = [name for name in self.manifest.get("uncertainties", {}) if name in self.runs.column_names]
@@ -263,7 +270,10 @@ def load(folder: Path) -> Sweep:
 
     Raises InputError if there is no sweep, it cannot be read, has another format, or has no run with a result.
     """
-    return sweep_of(query.read(folder), query.manifest(folder), str(folder))
+    sweep = sweep_of(query.read(folder), query.manifest(folder), str(folder))
+    if not compares_policies(sweep):
+        return sweep
+    return sweep.with_column(SOFTWARE_CHANGE, software_changes(sweep.runs, query.series(folder), sweep.other_levers))
 
 
 def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the table") -> Sweep:
@@ -283,6 +293,11 @@ def sweep_of(table: pa.Table, manifest: Mapping[str, Any], where: str = "the tab
         raise InputError(_no_results_message(statuses, table, where))
     runs = _add_coupled_levers(table.filter(pa.array(status == OK)), _coupled_levers(manifest))
     return Sweep(manifest, runs, statuses, _group_failures(table))
+
+
+def compares_policies(sweep: Sweep) -> bool:
+    """Return whether a sweep of one lab compares governance policies with runs without a regulator."""
+    return not sweep.labs and POLICY in sweep.levers and NO_POLICY in sweep.texts(POLICY)
 
 
 def is_day(column: str) -> bool:

@@ -9,8 +9,9 @@ import pytest
 from agents.governance_policy import GovernancePolicy, Order, OrderKind, Reading, Review, View
 from experiments.errors import InputError
 from experiments.governance import policy_runs
+from experiments.governance.orders_in_force import restricted_spans
 from experiments.governance.page import policies_page
-from experiments.governance.policy_runs import GovernancePlan, PaceLimit, fastest_pace, restricted_spans
+from experiments.governance.policy_runs import GovernancePlan, PaceLimit, fastest_pace
 from experiments.governance.study import (
     check_levels,
     default_levels,
