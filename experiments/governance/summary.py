@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from experiments.governance.policy_runs import restricted_spans
+from experiments.governance.orders_in_force import restricted_spans
 from experiments.text.number_format import format_number, pluralize
 
 if TYPE_CHECKING:
