@@ -165,7 +165,7 @@ def test_page_returns_after_a_restart_of_the_server(browser: Any) -> None:
         page = Reader(browser, address).open("?scenario=lab&seed=3")
         page.step(3)
         # The page draws the pauses between its attempts to reconnect: up to 1, 3, 7, 15 s. Shorten them.
-        page.page.evaluate("() => { const draw = Math.random; Math.random = () => draw() / 50; }")
+        page.page.evaluate("() => { const draw = Math.random; Math.random = () => draw() / 5; }")
     with served("--port", port):
         page.until("() => document.querySelector('.asara-controls')?.dataset.frame === '3'")
         page.until("() => window.solara.debug.reconnectCount === 0")
