@@ -40,6 +40,8 @@ from sim.events import (
     SoftwareReceived,
     TaskAutomated,
 )
+from sim.governance.params import NO_POLICY
+from sim.governance.policy_files import shipped_policies
 from sim.lab import Lab
 from sim.reporters import uses_of
 from sim.scenario.model import Parameter, Scenario, ScenarioError, parameters
@@ -128,6 +130,7 @@ _TEXTS = {
     "kernels__workload": lambda: workloads_of(MeasuredKernelParams().measurements),
     "cluster__background": lambda: [NO_BACKGROUND],
     "exit__into": lambda: [""],
+    "regulator__policy": lambda: [NO_POLICY, *shipped_policies()],
 }
 """Values of the text parameters that are allowed with the defaults of the others."""
 
