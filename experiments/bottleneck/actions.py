@@ -13,9 +13,9 @@ from experiments.bottleneck.table import PUBLISHED, conclusion, sentence, show
 from experiments.cli.arguments import check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import show_progress
-from experiments.cli.terminal import print_json, print_text
+from experiments.cli.study_results import StudyResults, interrupted_error, report_results
 from experiments.errors import InputError
-from experiments.storage.atomic import json_file, to_json_values, write_files
+from experiments.storage.atomic import to_json_values
 
 
 def measure(
@@ -36,18 +36,10 @@ def measure(
     sentences = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
     published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
     content = to_json_values(found._asdict() | {"published": published} | sentences)
-    if out is not None:
-        write_files(out, {"bottleneck.json": json_file(content), "bottleneck.png": bottleneck_picture(found)})
-    if as_json:
-        print_json(content)
-    else:
-        show(found)
-        if out is not None:
-            print_text(f"Written to {out}: bottleneck.json, bottleneck.png.")
+    results = StudyResults("bottleneck", content, lambda: bottleneck_picture(found), lambda: show(found))
+    report_results(results, out, as_json)
     if interrupt.happened:
-        raise InputError(
-            f"interrupted after {len(found.seeds)} of {seeds} seeds. The results are of the completed seeds."
-        )
+        raise interrupted_error(len(found.seeds), seeds)
 
 
 def parse_doublings(text: str) -> list[float]:

@@ -9,12 +9,12 @@ from typing import Any
 from experiments.cli.arguments import check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import show_progress
-from experiments.cli.terminal import print_json, print_text
+from experiments.cli.study_results import StudyResults, interrupted_error, report_results
 from experiments.errors import InputError
 from experiments.milestones.figure import milestones_picture
 from experiments.milestones.study import MilestoneStudy, study
 from experiments.milestones.table import sentences, show
-from experiments.storage.atomic import json_file, to_json_values, write_files
+from experiments.storage.atomic import to_json_values
 
 
 def date_milestones(
@@ -43,19 +43,10 @@ def date_milestones(
         found = study(chosen, range(seeds), coder_share, coder_year, on_progress, interrupt.should_stop)
     if found is None:
         raise InputError("interrupted before the first results were complete. There are no results; run it again.")
-    content = json_content(found)
-    if out is not None:
-        write_files(out, {"milestones.json": json_file(content), "milestones.png": milestones_picture(found)})
-    if as_json:
-        print_json(content)
-    else:
-        show(found)
-        if out is not None:
-            print_text(f"Written to {out}: milestones.json, milestones.png.")
+    results = StudyResults("milestones", json_content(found), lambda: milestones_picture(found), lambda: show(found))
+    report_results(results, out, as_json)
     if interrupt.happened:
-        raise InputError(
-            f"interrupted after {len(found.paths)} of {seeds} seeds. The results are of the completed seeds."
-        )
+        raise interrupted_error(len(found.paths), seeds)
 
 
 def json_content(found: MilestoneStudy) -> Any:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from experiments.cli.arguments import check_folder, load_scenario
 from experiments.cli.interrupts import GracefulInterrupt
 from experiments.cli.progress import show_progress
-from experiments.cli.terminal import print_json, print_text
+from experiments.cli.study_results import StudyResults, interrupted_error, report_results
 from experiments.errors import InputError
 from experiments.race.figure import race_picture
 from experiments.race.levels import check_level
 from experiments.race.study import RaceStudy, race_curves, study
 from experiments.race.table import sentences, show
-from experiments.storage.atomic import json_file, to_json_values, write_files
+from experiments.storage.atomic import to_json_values
 from experiments.sweep.actions import count_cores
 from sim.race import require_labs
 
@@ -52,19 +52,10 @@ def run_seeds(
         found = study(chosen, range(seeds), level, processes, on_progress, should_stop, compare)
     if found is None:
         raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
-    content = json_content(found)
-    if out is not None:
-        write_files(out, {"race.json": json_file(content), "race.png": race_picture(found)})
-    if as_json:
-        print_json(content)
-    else:
-        show(found)
-        if out is not None:
-            print_text(f"Written to {out}: race.json, race.png.")
+    results = StudyResults("race", json_content(found), lambda: race_picture(found), lambda: show(found))
+    report_results(results, out, as_json)
     if interrupt.happened:
-        raise InputError(
-            f"interrupted after {len(found.outcomes)} of {seeds} seeds. The results are of the completed seeds."
-        )
+        raise interrupted_error(len(found.outcomes), seeds)
 
 
 def json_content(found: RaceStudy) -> Any:

@@ -106,8 +106,8 @@ def gpus_by_share(stated: Mapping[str, GpuShare], gpus: int, gpus_per_node: int)
             raise ScenarioError(
                 f"lab '{lab}' states both cluster__gpus and entry__gpu_share; allowed: one of them. Leave one out"
             )
-    total, rest = math.fsum(shares.values()), [lab for lab in stated if lab not in shares]
-    rest = [lab for lab in rest if not stated[lab].has_own_gpus]
+    total = math.fsum(shares.values())
+    rest = [lab for lab, each in stated.items() if lab not in shares and not each.has_own_gpus]
     listed = " + ".join(f"{share:g} ({lab})" for lab, share in shares.items())
     if total > 1 + 1e-9:
         raise ScenarioError(
