@@ -363,7 +363,7 @@ with slide(
                 won = row.first["large"]
                 place = 100 * share + aside
                 axes.plot([place] * 2, [100 * won.low, 100 * won.high], color=colour, linewidth=2)
-                axes.plot(place, 100 * won.probability, "o", color=colour, markersize=9, clip_on=False)
+                axes.plot(place, 100 * won.share, "o", color=colour, markersize=9, clip_on=False)
     for level, (colour, aside, text) in SHOWN.items():
         row = next(row for row in races[0.5].levels if row.level == level)
         side = {"xytext": (-9, 0), "ha": "right"} if aside < 0 else {}
@@ -380,8 +380,8 @@ for share, race in races.items():
     rows.append(
         (
             f"{share:.0%}",
-            f"{won.probability:.0%} ({won.low:.0%} to {won.high:.0%})",
-            f"{over.probability:.0%} ({over.low:.0%} to {over.high:.0%})",
+            f"{won.share:.0%} ({won.low:.0%} to {won.high:.0%})",
+            f"{over.share:.0%} ({over.low:.0%} to {over.high:.0%})",
             f"{lead.p50:.0f} ({lead.p10:.0f} to {lead.p90:.0f})",
         )
     )

@@ -11,9 +11,7 @@ from experiments.bottleneck.figure import bottleneck_picture
 from experiments.bottleneck.study import study
 from experiments.bottleneck.table import PUBLISHED, conclusion, sentence, show
 from experiments.cli.arguments import check_folder, load_scenario
-from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import show_progress
-from experiments.cli.study_results import StudyResults, interrupted_error, report_results
+from experiments.cli.study_results import StudyResults, execute_study, interrupted_error, report_results
 from experiments.errors import InputError
 from experiments.storage.atomic import to_json_values
 
@@ -29,16 +27,15 @@ def measure(
     chosen, path = load_scenario(scenario, settings, None), parse_doublings(doublings)
     if out is not None:
         check_folder(out)
-    with show_progress() as on_progress, GracefulInterrupt() as interrupt:
-        found = study(chosen, path, range(seeds), on_progress, interrupt.should_stop)
-    if not found.seeds:
-        raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
+    found, is_interrupted = execute_study(
+        lambda on_progress, should_stop: study(chosen, path, range(seeds), on_progress, should_stop)
+    )
     sentences = {"sentences": [sentence(case) for case in found.cases], "conclusion": conclusion(found)}
     published = [{"what": each.what, "sigma": each.sigma, "rho": each.rho, "source": each.source} for each in PUBLISHED]
     content = to_json_values(found._asdict() | {"published": published} | sentences)
-    results = StudyResults("bottleneck", content, lambda: bottleneck_picture(found), lambda: show(found))
+    results = StudyResults("bottleneck", content, lambda: {"png": bottleneck_picture(found)}, lambda: show(found))
     report_results(results, out, as_json)
-    if interrupt.happened:
+    if is_interrupted:
         raise interrupted_error(len(found.seeds), seeds)
 
 

@@ -157,10 +157,10 @@ def study(
     seeds: Sequence[int],
     on_progress: OnProgress = ignore_progress,
     should_stop: StopCheck | None = None,
-) -> BottleneckStudy:
+) -> BottleneckStudy | None:
     """Measure a scenario at the given doublings of software for each s.
 
-    If ``should_stop`` stops the study, the completed seeds count.
+    If ``should_stop`` stops the study, the completed seeds count. Returns None if no seed is complete.
 
     Raises ScenarioError if papers need no experiment or the lab cannot be simulated at these doublings. It is also
     raised if the lab has too few GPUs or researchers to vary them.
@@ -170,13 +170,13 @@ def study(
     wanted = [setting for s in SCALINGS for plan in plans[s] for setting in plan.settings]
     settings = list(dict.fromkeys(wanted + [setting for s in SCALINGS for setting in sweeps[s].settings]))
     runs = _run_settings(scenario, settings, seeds, on_progress, should_stop)
+    if not runs:
+        return None
     done = tuple(seeds[: len(runs)])
-    law = _fit_ces([_log_outputs(sweep, runs) for sweep in sweeps.values()]) if runs else None
-    output = OutputLaw(law, scenario.growth.parallel_penalty) if law else None
-    cases = [_summarize_case(s, plans[s], sweeps[s], output, runs) for s in SCALINGS] if output else []
-    pairing, taken_out = (
-        _variance_reduction([plan for s in SCALINGS for plan in plans[s]], output, runs) if output else (None, None)
-    )
+    law = _fit_ces([_log_outputs(sweep, runs) for sweep in sweeps.values()])
+    output = OutputLaw(law, scenario.growth.parallel_penalty)
+    cases = [_summarize_case(s, plans[s], sweeps[s], output, runs) for s in SCALINGS]
+    pairing, taken_out = _variance_reduction([plan for s in SCALINGS for plan in plans[s]], output, runs)
     return BottleneckStudy(
         scenario=scenario.name,
         digest=scenario.digest(),

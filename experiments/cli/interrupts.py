@@ -65,9 +65,9 @@ class GracefulInterrupt:
         """Restore the earlier handlers."""
         self._restore()
 
-    def should_stop(self, world: World) -> bool:
-        """Return whether a stop was requested; a later request halts the clock of this world."""
-        self.clock = world.clock
+    def should_stop(self, world: World | None) -> bool:
+        """Return whether a stop was requested; a later request halts the clock of this world, if there is one."""
+        self.clock = None if world is None else world.clock
         return self.happened
 
     def _restore(self) -> None:

@@ -6,23 +6,18 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from experiments.cli.arguments import check_folder, load_scenario
-from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import show_progress
-from experiments.cli.terminal import print_json, print_text
+from experiments.cli.study_results import StudyResults, execute_study, interrupted_error, report_results
 from experiments.detection.detectors import MIN_NOISE, DetectorSettings, named_detectors
 from experiments.detection.figure import detection_picture
 from experiments.detection.runs import Truths
 from experiments.detection.study import DetectionStudy, check_scenarios, study
 from experiments.detection.table import sentences, show, truth_sentence
 from experiments.errors import InputError
-from experiments.storage.atomic import json_file, to_json_values, write_files
+from experiments.storage.atomic import to_json_values
 from experiments.sweep.actions import count_cores
-
-if TYPE_CHECKING:
-    from sim.world import World
 
 _TIMES: Final = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*[x×]")
 _MAX_DOUBLINGS: Final = 300.0
@@ -63,37 +58,18 @@ def judge_detectors(
     check_scenarios(chosen, truths, named)
     if out is not None:
         check_folder(out)
-    with show_progress() as on_progress, GracefulInterrupt() as interrupt:
-
-        def should_stop(world: World | None) -> bool:
-            return interrupt.happened if world is None else interrupt.should_stop(world)
-
-        found = study(
-            chosen,
-            range(seeds),
-            named,
-            truths,
-            base_rate,
-            singular_probability,
-            count_cores() if workers is None else workers,
-            on_progress,
-            should_stop,
+    processes, rates = count_cores() if workers is None else workers, (base_rate, singular_probability)
+    found, is_interrupted = execute_study(
+        lambda on_progress, should_stop: study(
+            chosen, range(seeds), named, truths, *rates, processes, on_progress, should_stop
         )
-    if found is None:
-        raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
-    content = json_content(found)
-    if out is not None:
-        write_files(out, {"detect.json": json_file(content), "detect.png": detection_picture(found)})
-    if as_json:
-        print_json(content)
-    else:
-        show(found)
-        if out is not None:
-            print_text(f"Written to {out}: detect.json, detect.png.")
-    if interrupt.happened:
-        raise InputError(
-            f"interrupted after {len(found.seeds)} of {seeds} seeds. The results are of the completed seeds."
-        )
+    )
+    results = StudyResults(
+        "detect", json_content(found), lambda: {"png": detection_picture(found)}, lambda: show(found)
+    )
+    report_results(results, out, as_json)
+    if is_interrupted:
+        raise interrupted_error(len(found.seeds), seeds)
 
 
 def check_numbers(

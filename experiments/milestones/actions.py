@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cli.arguments import check_folder, load_scenario
-from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import show_progress
-from experiments.cli.study_results import StudyResults, interrupted_error, report_results
+from experiments.cli.study_results import StudyResults, execute_study, interrupted_error, report_results
 from experiments.errors import InputError
 from experiments.milestones.figure import milestones_picture
 from experiments.milestones.study import MilestoneStudy, study
@@ -39,13 +37,13 @@ def date_milestones(
         )
     if out is not None:
         check_folder(out)
-    with show_progress() as on_progress, GracefulInterrupt() as interrupt:
-        found = study(chosen, range(seeds), coder_share, coder_year, on_progress, interrupt.should_stop)
-    if found is None:
-        raise InputError("interrupted before the first results were complete. There are no results; run it again.")
-    results = StudyResults("milestones", json_content(found), lambda: milestones_picture(found), lambda: show(found))
+    found, is_interrupted = execute_study(
+        lambda on_progress, should_stop: study(chosen, range(seeds), coder_share, coder_year, on_progress, should_stop)
+    )
+    content = json_content(found)
+    results = StudyResults("milestones", content, lambda: {"png": milestones_picture(found)}, lambda: show(found))
     report_results(results, out, as_json)
-    if interrupt.happened:
+    if is_interrupted:
         raise interrupted_error(len(found.paths), seeds)
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.cli.arguments import check_folder, load_scenario
-from experiments.cli.interrupts import GracefulInterrupt
-from experiments.cli.progress import show_progress
-from experiments.cli.study_results import StudyResults, interrupted_error, report_results
-from experiments.errors import InputError
+from experiments.cli.study_results import StudyResults, execute_study, interrupted_error, report_results
 from experiments.race.figure import race_picture
 from experiments.race.levels import check_level
 from experiments.race.study import RaceStudy, race_curves, study
@@ -18,9 +15,6 @@ from experiments.race.table import sentences, show
 from experiments.storage.atomic import to_json_values
 from experiments.sweep.actions import count_cores
 from sim.race import require_labs
-
-if TYPE_CHECKING:
-    from sim.world import World
 
 
 def run_seeds(
@@ -43,18 +37,15 @@ def run_seeds(
     check_level(chosen, level)
     if out is not None:
         check_folder(out)
-    with show_progress() as on_progress, GracefulInterrupt() as interrupt:
-
-        def should_stop(world: World | None) -> bool:
-            return interrupt.happened if world is None else interrupt.should_stop(world)
-
-        processes = count_cores() if workers is None else workers
-        found = study(chosen, range(seeds), level, processes, on_progress, should_stop, compare)
-    if found is None:
-        raise InputError("interrupted before the first seed was complete. There are no results; run it again.")
-    results = StudyResults("race", json_content(found), lambda: race_picture(found), lambda: show(found))
+    processes = count_cores() if workers is None else workers
+    found, is_interrupted = execute_study(
+        lambda on_progress, should_stop: study(
+            chosen, range(seeds), level, processes, on_progress, should_stop, compare
+        )
+    )
+    results = StudyResults("race", json_content(found), lambda: {"png": race_picture(found)}, lambda: show(found))
     report_results(results, out, as_json)
-    if interrupt.happened:
+    if is_interrupted:
         raise interrupted_error(len(found.outcomes), seeds)
 
 

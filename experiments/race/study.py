@@ -30,7 +30,7 @@ from experiments.race.seed_runs import (
     software_shares,
     sum_to_one,
 )
-from experiments.statistics.intervals import MeanInterval, mean_interval, wilson
+from experiments.statistics.intervals import MeanInterval, Share, mean_interval, share_of
 from experiments.sweep.outcome_plan import OutcomePlan
 from experiments.sweep.workers.outcomes import execute_plan
 from sim.race import concentration, require_labs
@@ -53,21 +53,12 @@ class Percentiles(NamedTuple):
     p90: float
 
 
-class Chance(NamedTuple):
-    """Number of seeds in which something happened, and its probability with Wilson's 95% interval."""
-
-    seeds: int
-    probability: float
-    low: float
-    high: float
-
-
 class LevelRow(NamedTuple):
     """How a race stands at one level."""
 
     level: float
     """Level of discovered software [doublings]."""
-    first: dict[str, Chance]
+    first: dict[str, Share]
     """Probability that each lab reaches it first, by lab."""
     lead: Percentiles
     """Time from the first lab to the second [days]; ``inf`` if no second lab reaches the level."""
@@ -122,7 +113,7 @@ class RaceStudy(NamedTuple):
     """Number of seeds in which no lab reaches it."""
     ended_early: int
     """Number of seeds in which a lab that others gain from ended before the second lab reached the level."""
-    majority: dict[str, Chance]
+    majority: dict[str, Share]
     """Probability that each lab has more than half of the software when the race is decided."""
     software: dict[str, ShareRow]
     """Share of each lab in the software of all."""
@@ -239,7 +230,7 @@ def summarize(
         ties=sum(len(each) > 1 for each in first),
         undecided=sum(not each for each in first),
         ended_early=sum(map(is_cut_short, outcomes)) if is_shared(plan.base) else 0,
-        majority={lab: chance([majority_lab(each) == lab for each in parts["software"]]) for lab in labs},
+        majority={lab: share_of([majority_lab(each) == lab for each in parts["software"]]) for lab in labs},
         software=shown["software"],
         compute=shown["compute"],
         concentration={
@@ -262,17 +253,11 @@ def _level_row(
     leads = [lead for each in outcomes if not math.isnan(lead := lead_days(each, at))]
     return LevelRow(
         level=level,
-        first={lab: chance([each == [lab] for each in first]) for lab in labs},
+        first={lab: share_of([each == [lab] for each in first]) for lab in labs},
         lead=percentiles(leads),
         days={lab: percentiles([each.level_days[lab][at] for each in outcomes]) for lab in labs},
         one_lab=percentiles([each.level_days[at] for each in one_lab]) if one_lab else None,
     )
-
-
-def chance(happened: Sequence[bool]) -> Chance:
-    """Estimate a probability from what happened in each seed."""
-    seeds, count = len(happened), sum(happened)
-    return Chance(count, count / seeds, *wilson(count / seeds, seeds))
 
 
 def percentiles(values: Sequence[float]) -> Percentiles:

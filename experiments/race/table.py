@@ -6,7 +6,8 @@ import math
 from typing import Final
 
 from experiments.cli.terminal import make_table, print_table, print_text
-from experiments.race.study import Chance, RaceStudy
+from experiments.race.study import RaceStudy
+from experiments.statistics.intervals import Share
 from experiments.text.number_format import format_count, format_factor, format_number, pluralize
 
 NOT_REACHED: Final = "-"
@@ -46,9 +47,9 @@ def _show_labs(found: RaceStudy) -> None:
         table.add_row(
             lab,
             format_number(gpus),
-            f"{first.probability:.0%}",
+            f"{first.share:.0%}",
             _interval(first),
-            f"{found.majority[lab].probability:.0%}",
+            f"{found.majority[lab].share:.0%}",
             _change(found.compute[lab].at_start, found.compute[lab].at_end.p50),
             _change(found.software[lab].at_start, found.software[lab].at_end.p50),
         )
@@ -86,26 +87,26 @@ def sentences(found: RaceStudy) -> list[str]:
 def level_sentence(found: RaceStudy) -> str:
     """Return the sentence on the lab that most often reaches the level first."""
     row = found.levels[-1]
-    lab = max(row.first, key=lambda each: row.first[each].seeds)
+    lab = max(row.first, key=lambda each: row.first[each].number)
     text = f"Winner takes all, by level (first to reach {level_text(found.level)}): "
     if found.undecided == len(found.outcomes):
         return f"{text}no lab in any seed."
-    if row.first[lab].seeds == 0:
+    if row.first[lab].number == 0:
         return f"{text}no lab alone in any seed."
     return f"{text}{_most_often(found, lab, row.first[lab])}{_exceptions(found)}."
 
 
 def software_sentence(found: RaceStudy) -> str:
     """Return the sentence on the lab that most often has more than half of the software."""
-    lab = max(found.majority, key=lambda each: found.majority[each].seeds)
+    lab = max(found.majority, key=lambda each: found.majority[each].number)
     text = "Winner takes all, by software (then more than half of the software of all labs): "
-    if found.majority[lab].seeds == 0:
+    if found.majority[lab].number == 0:
         return f"{text}no lab in any seed."
     return f"{text}{_most_often(found, lab, found.majority[lab])}."
 
 
-def _most_often(found: RaceStudy, lab: str, likely: Chance) -> str:
-    return f"{lab} in {likely.seeds} of {pluralize(len(found.outcomes), 'seed')}, 95% interval {_interval(likely)}"
+def _most_often(found: RaceStudy, lab: str, likely: Share) -> str:
+    return f"{lab} in {likely.number} of {pluralize(len(found.outcomes), 'seed')}, 95% interval {_interval(likely)}"
 
 
 def _exceptions(found: RaceStudy) -> str:
@@ -196,7 +197,7 @@ def one_lab_sentence(found: RaceStudy) -> str:
     )
 
 
-def _interval(likely: Chance) -> str:
+def _interval(likely: Share) -> str:
     return f"{likely.low:.0%} to {likely.high:.0%}"
 
 

@@ -256,5 +256,5 @@ def test_command_interrupted_reports_completed_seeds(asara, tmp_path, monkeypatc
     calls[:] = calls[:3]
     answer = asara(*arguments, "--seeds", 1, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
-    assert "interrupted before the first seed was complete" in answer.err
+    assert "interrupted before the first results were complete" in answer.err
     assert not (tmp_path / "kept").exists()

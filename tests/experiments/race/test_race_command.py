@@ -47,13 +47,13 @@ def test_study_counts_the_first_lab_and_the_lead_of_each_run(found):
     results = [run_race(SMALL, seed) for seed in SEEDS]
     for row in found.levels:
         firsts = [result.order(row.level)[0].lab for result in results]
-        assert {lab: row.first[lab].seeds for lab in row.first} == {lab: firsts.count(lab) for lab in ("ada", "bob")}
+        assert {lab: row.first[lab].number for lab in row.first} == {lab: firsts.count(lab) for lab in ("ada", "bob")}
         leads = sorted(result.lead(row.level) for result in results)
         assert tuple(row.lead) == (leads[0], leads[2], leads[5])
         days = sorted(result.day_of("bob", row.level) for result in results)
         assert row.days["bob"].p50 == days[2]
     assert [row.level for row in found.levels] == [1, 2, 3, 4]
-    assert 0 < found.levels[0].first["bob"].seeds < len(SEEDS), "the small lead in compute does not decide each seed"
+    assert 0 < found.levels[0].first["bob"].number < len(SEEDS), "the small lead in compute does not decide each seed"
 
 
 def test_study_gives_shares_on_the_day_that_decides(found):
@@ -66,7 +66,7 @@ def test_study_gives_shares_on_the_day_that_decides(found):
     assert outcome.software[other] < 4
     assert found.compute["ada"] == (pytest.approx(80 / 144), tuple(pytest.approx(80 / 144) for _ in range(3)))
     assert found.software["ada"].at_start == 0.5
-    assert sum(each.seeds for each in found.majority.values()) == len(SEEDS)
+    assert sum(each.number for each in found.majority.values()) == len(SEEDS)
     assert found.concentration["compute"].at_start == pytest.approx((80**2 + 64**2) / 144**2)
 
 
@@ -120,7 +120,7 @@ def test_labs_that_share_all_at_once_tie():
     shared = SMALL.replace(commons__publication_share=1.0)
     assert default_level(shared) == 2
     there = study(shared, [0, 1], compare=False)
-    assert (there.ties, there.undecided, there.levels[-1].first["ada"].seeds) == (2, 0, 0)
+    assert (there.ties, there.undecided, there.levels[-1].first["ada"].number) == (2, 0, 0)
     assert there.levels[-1].lead.p50 == 0
     assert level_sentence(there).endswith("no lab alone in any seed.")
 
@@ -136,7 +136,7 @@ def test_leader_that_ends_before_an_imitator_is_reported():
 def test_first_lab_is_safe_with_the_probability_of_its_share_of_safety(found):
     assert found.safety is None and not any(each.startswith("Safety") for each in sentences(found))
     careful = study(SMALL.replace(**{"ada.policy__safety_share": 0.05}), SEEDS, level=2, compare=False)
-    wins = careful.levels[-1].first["ada"].seeds
+    wins = careful.levels[-1].first["ada"].number
     assert 0 < wins < len(SEEDS)
     share, probability, low, high = careful.safety
     assert share == pytest.approx(0.05 * wins / len(SEEDS))
@@ -272,7 +272,7 @@ def test_command_interrupted_reports_completed_seeds(asara, tmp_path, monkeypatc
     calls[:] = calls[:1]
     answer = asara(*arguments, "--seeds", 1, "--out", "kept")
     assert (answer.code, answer.out) == (2, "")
-    assert "interrupted before the first seed was complete" in answer.err
+    assert "interrupted before the first results were complete" in answer.err
     assert list(tmp_path.iterdir()) == []
 
 
