@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import groupby
 from typing import Final
 
 import mesa
@@ -69,18 +70,16 @@ class Regulator(LabAgent):
         """
         self.policy = policy
         self.alarms, self.decided = [], ()
-        for day, readings in self._past_views():
-            review = policy.review(View(day, readings))
+        known: dict[str, list[Reading]] = {}
+        arrivals = [(reading.known_on, lab, reading) for lab, each in self.readings.items() for reading in each]
+        arrivals.sort(key=lambda arrival: arrival[0])
+        for day, together in groupby(arrivals, key=lambda arrival: arrival[0]):
+            for _, lab, reading in together:
+                known.setdefault(lab, []).append(reading)
+            review = policy.review(View(day, known))
             self.alarms += review.alarms
             self.decided = review.orders
         self._decide(self.decided)
-
-    def _past_views(self) -> list[tuple[float, dict[str, list[Reading]]]]:
-        days = sorted({reading.known_on for each in self.readings.values() for reading in each})
-        return [
-            (day, {lab: [one for one in each if one.known_on <= day] for lab, each in self.readings.items()})
-            for day in days
-        ]
 
     # --- Timers ------------------------------------------------------------------------------------------
 

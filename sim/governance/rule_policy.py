@@ -9,7 +9,7 @@ from typing import NamedTuple
 from agents.governance_policy import Alarm, GovernancePolicy, Order, OrderKind, Reading, Review, View
 from sim.governance.actions import ActionParams, BrakeAction
 from sim.governance.pace_brakes import PaceBrake
-from sim.governance.triggers import PaceTrigger, TriggerParams, pace
+from sim.governance.triggers import PaceTrigger, TriggerParams, Watch, pace
 
 
 class Rule(NamedTuple):
@@ -50,6 +50,8 @@ class RulePolicy(GovernancePolicy):
         """The rules as they are followed."""
         self._standing: dict[tuple[str, str], _Standing] = {}
         """Alarms by rule and lab."""
+        self._watches: dict[tuple[str, str], Watch] = {}
+        """Triggers at work, by rule and lab."""
         self._brakes: dict[tuple[str, str], PaceBrake] = {}
         """Controllers of the rules that brake, by rule and lab."""
         self._seen: dict[str, int] = {}
@@ -76,10 +78,13 @@ class RulePolicy(GovernancePolicy):
     def _watch(self, rule: Rule, lab: str, readings: Sequence[Reading]) -> list[Alarm]:
         """Update the alarm of a rule by the latest reading of a lab; return it if it is new."""
         key, latest = (rule.name, lab), readings[-1]
+        if key not in self._watches:
+            self._watches[key] = rule.trigger.watch()
+        is_raised = self._watches[key](readings)
         before = self._standing.get(key)
         if before is not None and rule.lasts_days > 0 and latest.known_on < before.until:
             return []
-        if not rule.trigger.is_raised(readings):
+        if not is_raised:
             self._standing.pop(key, None)
             return []
         if before is not None and rule.lasts_days == 0:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
 from annotated_types import Interval
 from pydantic import BaseModel
 
@@ -19,17 +21,36 @@ from sim.governance.detectors import (
     ShiryaevRoberts,
     Sprt,
     WindowRule,
-    alarm_days,
 )
 from sim.governance.published_rules import PUBLISHED_RULES
 
 _DAY = 1e-6
 """Rounding error of a day, within which a window is full."""
+_PACE = 1e-9
+"""Relative rounding error of a pace, within which it has reached its threshold."""
 
 
-class AlwaysTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+Watch = Callable[[Sequence[Reading]], bool]
+"""Function that returns whether the alarm is raised; it is called once with each longer series of readings of a lab."""
+
+
+class _Trigger(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True):
+    """Parameters of what raises an alarm, with a method ``watch() -> Watch`` for one lab."""
+
+
+class _LatestTrigger(_Trigger, ABC, frozen=True):
+    """Parameters of what raises an alarm while the latest reading shows it."""
+
+    def watch(self) -> Watch:
+        """Return the function that watches a lab."""
+        return self.is_raised
+
+    @abstractmethod
+    def is_raised(self, readings: Sequence[Reading]) -> bool:
+        """Return whether the latest of these readings raises the alarm."""
+
+
+class AlwaysTrigger(_LatestTrigger, frozen=True):
     """Raise the alarm from a day on, whatever is measured."""
 
     when: Annotated[Literal["always"], "name"] = "always"
@@ -44,9 +65,7 @@ class AlwaysTrigger(
         return readings[-1].known_on >= self.from_day
 
 
-class PaceTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+class PaceTrigger(_LatestTrigger, frozen=True):
     """Raise the alarm if software grew several times as fast over a window as it used to."""
 
     when: Annotated[Literal["pace"], "name"] = "pace"
@@ -65,7 +84,10 @@ class PaceTrigger(
         reference = self._reference_per_day(readings)
         if reference <= 0:
             return False
-        return _is_ringing(WindowRule(reference, self.times, self.window_days), readings)
+        first, latest = readings[0], readings[-1]
+        start = latest.day - self.window_days
+        before = doublings_on(readings, start) - reference * max(0.0, first.day - start)
+        return (latest.doublings - before) / (self.window_days * reference) >= self.times * (1 - _PACE)
 
     def _reference_per_day(self, readings: Sequence[Reading]) -> float:
         """Return the pace of the reference [doublings per day]; 0 if it is not known."""
@@ -76,9 +98,7 @@ class PaceTrigger(
         return (doublings_on(readings, start) - first.doublings) / days if days > _DAY else 0.0
 
 
-class DoublingTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+class DoublingTrigger(_LatestTrigger, frozen=True):
     """Raise the alarm if software doubles faster than a limit over a window."""
 
     when: Annotated[Literal["doubling-time"], "name"] = "doubling-time"
@@ -91,9 +111,7 @@ class DoublingTrigger(
         return doubling_days(readings, self.window_days) <= self.doubling_days * (1 + 1e-12)
 
 
-class ComputeTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+class ComputeTrigger(_LatestTrigger, frozen=True):
     """Raise the alarm if one use has a share of the GPUs in use."""
 
     when: Annotated[Literal["compute-use"], "name"] = "compute-use"
@@ -107,9 +125,7 @@ class ComputeTrigger(
         return compute_per_use(readings[-1]).get(self.use, 0.0) >= self.gpu_share - 1e-9
 
 
-class _ChangeTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+class _ChangeTrigger(_Trigger, frozen=True):
     """Parameters of the change of pace that a detector looks for."""
 
     times: Annotated[float, Interval(ge=1.001, le=1000), "times"] = 5.0
@@ -132,9 +148,9 @@ class SumTrigger(_ChangeTrigger, frozen=True):
     """Value from which the alarm is raised: a log-likelihood ratio for `cusum`, a sum of likelihood ratios for
     `shiryaev-roberts`."""
 
-    def is_raised(self, readings: Sequence[Reading]) -> bool:
-        """Return whether any reading has raised the alarm; it then stays raised."""
-        return _has_rung((Cusum if self.when == "cusum" else ShiryaevRoberts)(self.change, self.threshold), readings)
+    def watch(self) -> Watch:
+        """Return the function that watches a lab."""
+        return _DetectorWatch((Cusum if self.when == "cusum" else ShiryaevRoberts)(self.change, self.threshold))
 
 
 class SprtTrigger(_ChangeTrigger, frozen=True):
@@ -144,9 +160,9 @@ class SprtTrigger(_ChangeTrigger, frozen=True):
     false_alarm: Annotated[float, Interval(gt=0, le=0.5), "probability"] = 0.05
     """Probability of an alarm at the reference pace; that of a miss is 0.05."""
 
-    def is_raised(self, readings: Sequence[Reading]) -> bool:
-        """Return whether any reading has raised the alarm; it then stays raised."""
-        return _has_rung(Sprt(self.change, self.false_alarm), readings)
+    def watch(self) -> Watch:
+        """Return the function that watches a lab."""
+        return _DetectorWatch(Sprt(self.change, self.false_alarm))
 
 
 class ChangePointTrigger(_ChangeTrigger, frozen=True):
@@ -158,26 +174,39 @@ class ChangePointTrigger(_ChangeTrigger, frozen=True):
     days_between_changes: Annotated[float, Interval(gt=0, le=1e6), "days"] = 1825.0
     """Mean time between two changes of pace, before any reading."""
 
-    def is_raised(self, readings: Sequence[Reading]) -> bool:
-        """Return whether any reading has raised the alarm; it then stays raised."""
-        return _has_rung(BayesianChangePoint(self.change, self.days_between_changes, self.probability), readings)
+    def watch(self) -> Watch:
+        """Return the function that watches a lab."""
+        return _DetectorWatch(BayesianChangePoint(self.change, self.days_between_changes, self.probability))
 
 
-def _is_ringing(rule: WindowRule, readings: Sequence[Reading]) -> bool:
-    """Return whether a rule has rung and has found the pace at its threshold or above ever since."""
-    is_ringing = False
-    for one in readings:
-        is_ringing = rule.update(one.day, one.doublings) or (is_ringing and rule.is_fast)
-    return is_ringing
+@dataclass
+class _RuleWatch:
+    """Raise the alarm once a rule has rung, while it finds the pace at its threshold or above."""
+
+    rule: WindowRule
+    is_raised: bool = False
+
+    def __call__(self, readings: Sequence[Reading]) -> bool:
+        """Add the latest reading and return whether the alarm is raised."""
+        has_rung = self.rule.update(readings[-1].day, readings[-1].doublings)
+        self.is_raised = has_rung or (self.is_raised and self.rule.is_fast)
+        return self.is_raised
 
 
-def _has_rung(detector: Detector, readings: Sequence[Reading]) -> bool:
-    return len(alarm_days(detector, [one.day for one in readings], [one.doublings for one in readings])) > 0
+@dataclass
+class _DetectorWatch:
+    """Raise the alarm from the first alarm of a detector on."""
+
+    detector: Detector
+    is_raised: bool = False
+
+    def __call__(self, readings: Sequence[Reading]) -> bool:
+        """Add the latest reading and return whether the alarm is raised."""
+        self.is_raised = self.detector.update(readings[-1].day, readings[-1].doublings) or self.is_raised
+        return self.is_raised
 
 
-class PublishedTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+class PublishedTrigger(_Trigger, frozen=True):
     """Raise the alarm by a published rule on the pace of progress; see :mod:`sim.governance.published_rules`."""
 
     when: Annotated[
@@ -191,14 +220,12 @@ class PublishedTrigger(
     ] = "openai-critical"
     reference_doubling_days: Annotated[float, Interval(gt=0, le=36_500), "days"] = 182.5
 
-    def is_raised(self, readings: Sequence[Reading]) -> bool:
-        """Return whether the pace up to the latest reading raises the alarm."""
-        return _is_ringing(PUBLISHED_RULES[self.when](1 / self.reference_doubling_days), readings)
+    def watch(self) -> Watch:
+        """Return the function that watches a lab."""
+        return _RuleWatch(PUBLISHED_RULES[self.when](1 / self.reference_doubling_days))
 
 
-class LevelTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+class LevelTrigger(_LatestTrigger, frozen=True):
     """Raise the alarm if measured software reaches a level."""
 
     when: Annotated[Literal["level"], "name"] = "level"
@@ -210,9 +237,7 @@ class LevelTrigger(
         return readings[-1].doublings >= self.doublings - 1e-9
 
 
-class AutomationTrigger(
-    BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-):
+class AutomationTrigger(_LatestTrigger, frozen=True):
     """Raise the alarm if AIs can do a share of the tasks of research."""
 
     when: Annotated[Literal["automation"], "name"] = "automation"
@@ -244,7 +269,11 @@ def doublings_on(readings: Sequence[Reading], day: float) -> float:
 
     Before the first and after the last reading it is that reading.
     """
-    return float(np.interp(day, [one.day for one in readings], [one.doublings for one in readings]))
+    after = bisect_right(readings, day, key=lambda one: one.day)
+    if after in {0, len(readings)}:
+        return readings[max(0, after - 1)].doublings
+    first, second = readings[after - 1], readings[after]
+    return first.doublings + (second.doublings - first.doublings) * (day - first.day) / (second.day - first.day)
 
 
 def pace(readings: Sequence[Reading], window_days: float) -> float:
