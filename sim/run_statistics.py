@@ -76,7 +76,7 @@ def time_shares(world: World, lab: str = "") -> dict[str, float]:
     """Return the shares of the researchers' time by activity; they add up to 1.
 
     `researchers`: thinking and writing. `experiments`: waiting for GPUs and for results. `paused`: without a GPU to
-    run on. The shares do not show what limits progress; :mod:`sim.margins` does.
+    run on, or held by the orders of a regulator. The shares do not show what limits progress; :mod:`sim.margins` does.
     """
     now = world.now
     days = {phase: world.labs[lab].workforce.census.days(phase, now) for phase in Phase}

@@ -34,6 +34,8 @@ TIME_SHARE_LABELS = {
     "paused": "without a GPU",
 }
 """What researchers spend their time on, by the key of the share."""
+PAUSED_BY_ORDERS = "without a GPU or held by orders"
+"""Label of the time of AIs that do no research, in a run with a regulator."""
 
 
 def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
@@ -62,7 +64,8 @@ def show_result(result: RunResult, changes: list[Change] | None = None) -> None:
     print_text(margins.sentence)
     if margins.training_sentence:
         print_text(margins.training_sentence)
-    shares = ", ".join(f"{TIME_SHARE_LABELS[part]} {share:.0%}" for part, share in result.time_shares.items())
+    labels = TIME_SHARE_LABELS | ({"paused": PAUSED_BY_ORDERS} if result.governance is not None else {})
+    shares = ", ".join(f"{labels[part]} {share:.0%}" for part, share in result.time_shares.items())
     if any(result.time_shares.values()):
         print_text(f"Researchers' time: {shares}.")
     if duplicates := _describe_duplicates(result):

@@ -269,12 +269,12 @@ def _front_sentence(front: PolicyFront, factor: int) -> str:
 
 
 def _effect_text(effect: PolicyEffect) -> str:
-    delay = "≥ " * effect.at_least + f"{effect.delay_days:,.0f}"
-    cost = f"{effect.software_lost:,.1f}"
+    delay = "≥ " * effect.at_least + f"{effect.delay_days:z,.0f}"
+    cost = f"{effect.software_lost:z,.1f}"
     if effect.delay_low is not None and effect.delay_high is not None:
-        delay += f" [{effect.delay_low:,.0f}, {effect.delay_high:,.0f}]"
+        delay += f" [{effect.delay_low:z,.0f}, {effect.delay_high:z,.0f}]"
     if effect.lost_low is not None and effect.lost_high is not None:
-        cost += f" [{effect.lost_low:,.1f}, {effect.lost_high:,.1f}]"
+        cost += f" [{effect.lost_low:z,.1f}, {effect.lost_high:z,.1f}]"
     is_open = " (open)" if effect.on_front == "open" else ""
     return f"{effect.policy}{is_open}, {delay} days for {cost} doublings"
 

@@ -2,6 +2,7 @@
 
 import json
 
+from experiments.cli.run_table import show_result
 from experiments.governance.summary import governance_content, governance_sentence
 from sim.runner import run
 from sim.scenario.model import Scenario
@@ -25,3 +26,11 @@ def test_regulator_that_finds_nothing_has_no_alarm_and_no_orders():
     result = run(FAST.replace(regulator__policy="five-times-pause", regulator__times=1000.0), 0)
     assert governance_sentence(result) == "The regulator (five-times-pause): no alarm; no orders."
     assert governance_sentence(run(FAST.replace(run__horizon_days=10.0), 0)) == ""
+
+
+def test_time_under_a_pause_has_a_label_only_with_a_regulator(capsys):
+    show_result(run(FAST.replace(regulator__policy="five-times-pause"), 0))
+    show_result(run(FAST, 0))
+    regulated, free = [line for line in capsys.readouterr().out.split("\n\n") if "time: thinking" in line]
+    assert "without a GPU or held by orders" in " ".join(regulated.split())
+    assert "held by orders" not in free
