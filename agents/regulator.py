@@ -41,7 +41,10 @@ class Regulator(LabAgent):
         self.time, self.oversight = ports
         self.policy = policy
         self.readings: dict[str, list[Reading]] = {}
-        """Readings that have arrived, by lab, in the order of their arrival."""
+        """Readings that have arrived, by lab, in the order of their days.
+
+        A reading is passed over if one of a later day has arrived before, as after a change to a shorter lag.
+        """
         self.alarms: list[Alarm] = []
         """Warnings so far."""
         self.decided: tuple[Order, ...] = ()
@@ -53,6 +56,10 @@ class Regulator(LabAgent):
         self._is_reading_due = False
         self._arrived: list[tuple[str, Reading]] = []
         """Readings that arrive in this instant."""
+        self._decisions = 0
+        """Number of decisions so far."""
+        self._latest_effect = 0
+        """Number of the latest decision that has taken effect."""
         self._taking_effect: tuple[Order, ...] | None = None
         """Orders that are in force from this instant on, by the latest decision that takes effect; None: as before."""
         self._has_order_ended = False
@@ -95,9 +102,11 @@ class Regulator(LabAgent):
         self._arrived.append((lab, reading))
         self.oversight.request_settlement()
 
-    def _on_effect(self, orders: tuple[Order, ...], _: Event) -> None:
-        self._taking_effect = orders
-        self.oversight.request_settlement()
+    def _on_effect(self, number: int, orders: tuple[Order, ...], _: Event) -> None:
+        """Let a decision take effect, unless a later one has, as after a change to a shorter delay of orders."""
+        if number > self._latest_effect:
+            self._latest_effect, self._taking_effect = number, orders
+            self.oversight.request_settlement()
 
     def _on_end_of_order(self, _: Event) -> None:
         self._has_order_ended = True
@@ -132,7 +141,9 @@ class Regulator(LabAgent):
 
     def _review(self) -> None:
         for lab, reading in self._arrived:
-            self.readings.setdefault(lab, []).append(reading)
+            known = self.readings.setdefault(lab, [])
+            if not known or reading.day > known[-1].day:
+                known.append(reading)
         self._arrived.clear()
         review = self.policy.review(View(self._today, self.readings))
         self.alarms += review.alarms
@@ -141,11 +152,12 @@ class Regulator(LabAgent):
 
     def _decide(self, orders: tuple[Order, ...]) -> None:
         self.decided = orders
+        self._decisions += 1
         days = self.oversight.settings.order_days
         if days > 0:
-            self.time.after(days, partial(self._on_effect, orders))
+            self.time.after(days, partial(self._on_effect, self._decisions, orders))
         else:
-            self._taking_effect = orders
+            self._latest_effect, self._taking_effect = self._decisions, orders
 
     def _put_into_force(self, orders: tuple[Order, ...]) -> bool:
         orders = tuple(order for order in orders if order.until > self._today + _ROUNDING)

@@ -300,6 +300,26 @@ def test_branch_follows_another_policy_or_none():
     assert later.governance is not None and min(one.day for one in later.governance.readings[""]) == 12
 
 
+def test_reading_that_a_later_one_overtakes_is_passed_over():
+    slow = World(SMALL, 2, **(ACTIVE | {"regulator__lag_days": 9.0}))
+    while slow.now < 12:
+        slow.step()
+    quick = run_to_end(slow.branch(regulator__lag_days=0.0))
+    assert quick.governance is not None
+    days = [reading.day for reading in quick.governance.readings[""]]
+    assert days == sorted(set(days)) and {2.0, 14.0} <= set(days) and not {4.0, 6.0} <= set(days)
+    assert restricted(quick)
+
+
+def test_decision_that_a_later_one_overtakes_has_no_effect():
+    Script.script = {5.0: (Order(OrderKind.PAUSE_RESEARCH),), 8.0: ()}
+    slow = World(SMALL, 1, make=LabFactory(governance=Script), regulator__reading_days=1.0, regulator__order_days=9.0)
+    while slow.now < 7:
+        slow.step()
+    quick = run_to_end(slow.branch(regulator__order_days=1.0))
+    assert restricted(quick) == []
+
+
 @pytest.mark.parametrize("when", ["cusum", "shiryaev-roberts", "sprt", "change-point", "openai-critical"])
 def test_detector_in_a_rule_warns_before_the_explosion(tmp_path, when):
     path = tmp_path / "own.toml"
