@@ -140,6 +140,7 @@ def json_content(found: DetectionStudy) -> Any:
             row._asdict() | {"alarm": row.alarm._asdict(), "fast_on_day_0": row.fast_on_day_0._asdict()}
             for row in found.rows
         ],
+        "in_hindsight": [row._asdict() | {"fast": row.fast._asdict()} for row in found.hindsight],
         "scores": scores,
         "runs": [
             {

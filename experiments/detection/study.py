@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.detection.detectors import NamedDetector
+from experiments.detection.hindsight import HindsightRow, hindsight_row
 from experiments.detection.runs import DetectionPlan, ReadRun, Truths
 from experiments.detection.scores import DetectorScore, Followed, follow, score_pace, score_singular
 from experiments.errors import InputError
@@ -69,6 +70,8 @@ class DetectionStudy(NamedTuple):
     """Detectors against the truth `pace`, then against `singular`."""
     followed: dict[str, tuple[Followed, ...]]
     """Detectors by name, over all runs."""
+    hindsight: tuple[HindsightRow, ...]
+    """From when on each scenario is fast, by all readings of a run."""
 
     @property
     def runs(self) -> tuple[ReadRun, ...]:
@@ -168,6 +171,7 @@ def study(
         return None
     runs = [found[each.name, seed] for each in scenarios for seed in complete]
     followed = {each.name: tuple(follow(each, run) for run in runs) for each in detectors}
+    fast, noise = truths.times / truths.reference_doubling_days, detectors[0].settings.noise_doublings
     return DetectionStudy(
         scenarios=tuple(scenarios),
         seeds=tuple(complete),
@@ -181,6 +185,10 @@ def study(
             *(score_singular(name, each, singular_probability) for name, each in followed.items()),
         ),
         followed=followed,
+        hindsight=tuple(
+            hindsight_row(each.name, [run for run in runs if run.scenario == each.name], fast, noise)
+            for each in scenarios
+        ),
     )
 
 

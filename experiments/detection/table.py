@@ -107,6 +107,7 @@ def sentences(found: DetectionStudy) -> list[str]:
     """Return the sentences on the report's threshold, and on how to read the tables."""
     return [
         *verdict_sentences(found),
+        hindsight_sentence(found),
         "Below each value is its 95% interval. Delay and lead are mean days over the runs with an alarm. Times of +n "
         "runs, which end without one, are censored. Days by scenario are medians.",
         f"Lead is the time before {level_text(found.truths.level)} ({found.truths.level:.3g} doublings). Precision "
@@ -128,6 +129,19 @@ def verdict_sentences(found: DetectionStudy) -> list[str]:
         f"In {fast} of {pluralize(runs, 'run')} the pace is {found.truths.times:g} times the reference from day 0 on.",
         *(_alarm_sentence(found, rule) for rule in rules),
     ]
+
+
+def hindsight_sentence(found: DetectionStudy) -> str:
+    """Return from when on each scenario is fast if all readings of a run are known."""
+    parts = []
+    for row in found.hindsight:
+        day = f", day {row.day:,.0f}" if row.day < math.inf else ""
+        truth = f" (truth: day {row.true_day:,.0f})" if row.true_day < math.inf else ""
+        parts.append(f"{row.scenario} {row.fast.number} of {row.fast.of}{day}{truth}")
+    return (
+        f"In hindsight, with all readings of a run in segments of constant pace, a segment has {found.truths.times:g} "
+        f"times the reference pace in: {'; '.join(parts)}."
+    )
 
 
 def _alarm_sentence(found: DetectionStudy, rule: NamedDetector) -> str:
