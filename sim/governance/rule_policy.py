@@ -9,7 +9,7 @@ from typing import NamedTuple
 from agents.governance_policy import Alarm, GovernancePolicy, Order, OrderKind, Reading, Review, View
 from sim.governance.actions import ActionParams, BrakeAction
 from sim.governance.pace_brakes import PaceBrake
-from sim.governance.triggers import PaceTrigger, TriggerParams, Watch, pace
+from sim.governance.triggers import DoublingTrigger, PaceTrigger, TriggerParams, Watch, pace
 
 
 class Rule(NamedTuple):
@@ -24,6 +24,18 @@ class Rule(NamedTuple):
     """Labs to which its orders apply; empty for all."""
     watches: str = "any"
     """Labs whose readings raise the alarm: `any` of them, for all; or `each` for itself."""
+
+    @property
+    def days_of_readings(self) -> dict[str, float]:
+        """Times that readings must cover before the rule can act [days], by the key that states them."""
+        found = {}
+        if isinstance(self.trigger, DoublingTrigger):
+            found["window_days"] = self.trigger.window_days
+        if isinstance(self.trigger, PaceTrigger) and self.trigger.reference_doubling_days == 0:
+            found["window_days"] = self.trigger.window_days
+        if isinstance(self.action, BrakeAction):
+            found["pace_days"] = self.action.pace_days
+        return found
 
 
 class _Standing(NamedTuple):

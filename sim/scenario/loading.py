@@ -133,10 +133,11 @@ def load_background(cluster: ClusterParams, read: Callable[[ClusterParams], Resu
         raise ScenarioError(f"{shown}: {error}") from None
 
 
-def load_policy(regulator: RegulatorParams, labs: Collection[str]) -> PolicyFile | None:
+def load_policy(regulator: RegulatorParams, labs: Collection[str], horizon_days: float) -> PolicyFile | None:
     """Return the governance policy that a scenario names, or None without a regulator.
 
-    Raises ScenarioError if the policy cannot be read, or names a lab that is not among ``labs``.
+    Raises ScenarioError if the policy cannot be read, names a lab that is not among ``labs``, or has a rule that cannot
+    act before ``horizon_days``. Other paces than its own must not be below 1.
     """
     if regulator.policy == NO_POLICY:
         return None
@@ -149,7 +150,23 @@ def load_policy(regulator: RegulatorParams, labs: Collection[str]) -> PolicyFile
         if lab not in labs:
             known = ", ".join(labs) or "none, because the scenario names no labs"
             raise ScenarioError(f"{shown}: a rule names the lab '{lab}'; allowed: {known}{did_you_mean(lab, labs)}")
+    if 0 < regulator.times < 1:
+        raise ScenarioError(
+            f"regulator__times = {regulator.times:g} is below 1; allowed: 1 to 1,000, or 0 for the paces of the policy"
+        )
+    _check_windows(found, horizon_days - regulator.reading_days, shown)
     return found
+
+
+def _check_windows(policy: PolicyFile, longest: float, shown: str) -> None:
+    """Raise ScenarioError for a rule that needs readings of a longer time than the run has."""
+    windows = [(rule.name, key, days) for rule in policy.rules for key, days in rule.days_of_readings.items()]
+    for rule, key, days in windows:
+        if days > longest:
+            raise ScenarioError(
+                f"{shown}: rule '{rule}': {key} = {days:g} is longer than the readings of the run; allowed: up to "
+                f"{max(0.0, longest):g} days, run__horizon_days less regulator__reading_days"
+            )
 
 
 def digest_of_policy(regulator: RegulatorParams) -> str:

@@ -421,9 +421,10 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
     def governance(self) -> PolicyFile | None:
         """Return the governance policy of the regulator, or None without one.
 
-        Raises ScenarioError if the policy cannot be read, or names a lab that the scenario does not have.
+        Raises ScenarioError if the policy cannot be read, names a lab that the scenario does not have, or has a rule
+        with a window that is longer than the run.
         """
-        return load_policy(self.regulator, self.labs)
+        return load_policy(self.regulator, self.labs, float(self.run.horizon_days))
 
     def calibration(self) -> MeasuredKernels:
         """Return the measurements that set the speed-up of the kernels.

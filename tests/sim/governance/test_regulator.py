@@ -363,6 +363,12 @@ def test_indicator_raises_the_alarm_on_its_day(tmp_path, rule, day):
         ('[rules.a]\nwhen = "level"\ntimes = 5', "rule 'a': times is not read under when = 'level'; it is read under"),
         ('[rules.a]\nwhen = "always"\nlabs = ["x"]', "a rule names the lab 'x'; allowed: none, because the scenario"),
         ('[rules.a]\nwatches = "all"', "rule 'a': watches = 'all' is not allowed; allowed: any or each"),
+        (
+            '[rules.a]\nwhen = "pace"\nwindow_days = 5000.0',
+            r"rule 'a': window_days = 5000 is longer than the readings of the run; allowed: up to \d+ days",
+        ),
+        ('[rules.a]\nwhen = "doubling-time"\nwindow_days = 5000.0', "window_days = 5000 is longer than the readings"),
+        ('[rules.a]\norder = "brake"\npace_days = 5000.0', "rule 'a': pace_days = 5000 is longer than the readings"),
         ("[rule.a]\n", r"no key 'rule' in a governance policy; allowed: description, source and rules; did you mean"),
         ("rules = 3", "rules = 3 is not a table"),
         ("[rules", "is not valid TOML"),
@@ -380,6 +386,8 @@ def test_unknown_policy_is_refused():
         Scenario().replace(regulator__policy="five-times")
     with pytest.raises(ScenarioError, match=r"regulator__policy = 'gone.toml': gone.toml: cannot be read"):
         Scenario().replace(regulator__policy="gone.toml")
+    with pytest.raises(ScenarioError, match=r"regulator__times = 0.5 is below 1; allowed: 1 to 1,000, or 0"):
+        Scenario().replace(regulator__policy="compute-cap", regulator__times=0.5)
     with pytest.raises(ScenarioError, match="is not a parameter of one lab"):
         Scenario().replace(**{"a.regulator__policy": "compute-cap"})
 
