@@ -19,7 +19,8 @@ from experiments.statistics.intervals import Share, share_of
 PENALTY: Final = 3.0
 """Penalty of a segment, in units of the variance of the progress times the log of the number of increments.
 
-Without a change of pace, 3% of series of 30 readings with normal errors have a second segment, fewer of longer ones.
+Without a change of pace, 2% of series of 30 increments with independent normal errors have a second segment: 6% of
+those of 10 increments, and 1% of those of 60.
 Twice the variance is the Bayesian information criterion (Yao, *Statistics & Probability Letters* 6, 181, 1988).
 """
 _MIN_INCREMENTS: Final = 2

@@ -13,6 +13,8 @@ from experiments.statistics.intervals import Share
 from experiments.text.number_format import format_count, format_factor, pluralize
 
 NONE: Final = "-"
+IN_HINDSIGHT: Final = "in hindsight"
+"""Name of the row that dates the change of pace by all readings of a run."""
 _LONG: Final = 13.0
 """Doublings above which a multiple is written as a power of ten if it is long."""
 
@@ -42,7 +44,8 @@ def _show_scenarios(found: DetectionStudy) -> None:
         ("days before", "right"),
         fixed=("scenario", "detector"),
     )
-    last = ""
+    in_hindsight = {row.scenario: row for row in found.hindsight}
+    last, last_detector = "", found.detectors[-1].name
     for row in found.rows:
         table.add_row(
             row.scenario if row.scenario != last else "",
@@ -55,6 +58,9 @@ def _show_scenarios(found: DetectionStudy) -> None:
             days_text(row.lead),
         )
         last = row.scenario
+        if row.detector == last_detector:
+            dated = in_hindsight[row.scenario]
+            table.add_row("", "", IN_HINDSIGHT, f"{dated.fast.share:.0%}", days_text(dated.day), NONE, NONE, NONE)
     print_table(table)
 
 
@@ -137,7 +143,8 @@ def hindsight_sentence(found: DetectionStudy) -> str:
     for row in found.hindsight:
         day = f", day {row.day:,.0f}" if row.day < math.inf else ""
         truth = f" (truth: day {row.true_day:,.0f})" if row.true_day < math.inf else ""
-        parts.append(f"{row.scenario} {row.fast.number} of {row.fast.of}{day}{truth}")
+        interval = f"({row.fast.low:.0%} to {row.fast.high:.0%})"
+        parts.append(f"{row.scenario} {row.fast.number} of {row.fast.of} {interval}{day}{truth}")
     return (
         f"In hindsight, with all readings of a run in segments of constant pace, a segment has {found.truths.times:g} "
         f"times the reference pace in: {'; '.join(parts)}."
