@@ -131,8 +131,8 @@ class World(mesa.Model):
         return labs
 
     def _create_regulator(self, make: LabFactory) -> Regulator | None:
-        found, times = self.scenario.governance(), self.scenario.regulator.times
-        policy: GovernancePolicy | None = None if found is None else found.policy(times)
+        found = self.scenario.governance()
+        policy: GovernancePolicy | None = None if found is None else found.policy(self.scenario.regulator)
         if make.governance is not None:
             policy = make.governance()
         return None if policy is None else Regulator(self, RegulatorPorts(self.clock, self.oversight), policy)
@@ -282,13 +282,14 @@ class World(mesa.Model):
     def _change_regulator(self, before: RegulatorParams) -> None:
         """Let the regulator follow the policy of the present scenario, if that changed, or leave if there is none."""
         self.oversight.change_settings(self.scenario.regulator)
-        if (before.policy, before.times) == (self.scenario.regulator.policy, self.scenario.regulator.times):
+        now = self.scenario.regulator
+        if (before.policy, before.times, before.off) == (now.policy, now.times, now.off):
             return
         if self.regulator is None:
             self.regulator = self._create_regulator(LabFactory())
             return
         found = self.scenario.governance()
-        policy = GovernancePolicy() if found is None else found.policy(self.scenario.regulator.times)
+        policy = GovernancePolicy() if found is None else found.policy(self.scenario.regulator)
         self.regulator.change_policy(policy)
 
     def _resume(self, ending: events.RunEnded, scenario: Scenario) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
-from typing import Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from agents.params import UNCALIBRATED
 from experiments.cli.arguments import typed_value
@@ -26,6 +27,7 @@ from hardware.kernels.speedup_curve import (
     shipped_measurements,
 )
 from sim.background import NO_BACKGROUND
+from sim.governance.policy_files import read_policy, shipped_policies
 from sim.interventions import FIXED_AT_START
 from sim.scenario.labs import split_name
 from sim.scenario.loading import shipped_races
@@ -282,20 +284,30 @@ def _field_kind(parameter: Parameter) -> FieldKind:
 
 def _allowed_choices(parameter: Parameter) -> tuple[str, ...]:
     """Return the choices of a parameter; if they could name files, only what is shipped with asara."""
-    if parameter.flat_name == "kernels__measurements":
-        return (*shipped_measurements(), UNCALIBRATED)
-    if parameter.flat_name == "cluster__background":
-        return (NO_BACKGROUND,)
-    if parameter.flat_name == "regulator__policy":
-        return available_policies()
-    if parameter.flat_name == LAB_PARAMETER:
-        return ("",)
-    if parameter.flat_name == "kernels__workload":
-        workloads = [
-            measured_workloads(read_measurements(find_measurements(name))[1]) for name in shipped_measurements()
-        ]
-        return tuple(dict.fromkeys(name for names in workloads for name in names))
-    return parameter.choices
+    choices = _TEXT_CHOICES.get(parameter.flat_name)
+    return parameter.choices if choices is None else choices()
+
+
+def _measured_workloads() -> tuple[str, ...]:
+    workloads = [measured_workloads(read_measurements(find_measurements(name))[1]) for name in shipped_measurements()]
+    return tuple(dict.fromkeys(name for names in workloads for name in names))
+
+
+def _rule_names() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(rule.name for name in shipped_policies() for rule in read_policy(name).rules))
+
+
+_TEXT_CHOICES: Final[Mapping[str, Callable[[], tuple[str, ...]]]] = MappingProxyType(
+    {
+        "kernels__measurements": lambda: (*shipped_measurements(), UNCALIBRATED),
+        "kernels__workload": _measured_workloads,
+        "cluster__background": lambda: (NO_BACKGROUND,),
+        "regulator__policy": available_policies,
+        "regulator__rules_off": lambda: ("", *_rule_names()),
+        LAB_PARAMETER: lambda: ("",),
+    }
+)
+"""Functions that return the choices of a text parameter, by its flat name."""
 
 
 def _slider_range(parameter: Parameter) -> tuple[tuple[float, float] | None, bool]:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from agents.regulator import Regulator
 
 Secrecy = Literal["complies", "works in secret", "found"]
-RuleState = Literal["quiet", "alarm", "ordered", "in force", "not followed"]
-"""State of a rule. `alarm`: without an order. `ordered`: the order has not taken effect. `not followed`: the lab does
-not follow the order."""
+RuleState = Literal["off", "quiet", "alarm", "ordered", "in force", "not followed"]
+"""State of a rule. `off`: switched off. `alarm`: without an order. `ordered`: the order has not taken effect. `not
+followed`: the lab does not follow the order."""
 
 
 class PaceThreshold(NamedTuple):
@@ -72,12 +72,12 @@ def governance_of(shown: ShownLab) -> GovernanceView | None:
     if regulator is None:
         return None
     policy = regulator.policy
-    rules = policy.rules if isinstance(policy, RulePolicy) else ()
+    rules, followed = (policy.rules, policy.followed) if isinstance(policy, RulePolicy) else ((), ())
     readings = regulator.readings.get(shown.name, ())
     return GovernanceView(
         policy=shown.world.scenario.regulator.policy,
         rules=tuple(_rule_view(rule, regulator, shown) for rule in rules),
-        thresholds=tuple(each for rule in rules for each in pace_thresholds(rule)),
+        thresholds=tuple(each for rule in followed for each in pace_thresholds(rule)),
         alarms=sum(alarm.lab == shown.name for alarm in regulator.alarms),
         share_automated=readings[-1].share_automated if readings else None,
         secrecy=_secrecy_of(shown),
@@ -88,7 +88,9 @@ def _rule_view(rule: Rule, regulator: Regulator, shown: ShownLab) -> RuleView:
     in_force = _order_of(rule, regulator.in_force, shown.name)
     decided = _order_of(rule, regulator.decided, shown.name)
     state: RuleState = "quiet"
-    if in_force is not None:
+    if rule.name in shown.world.scenario.regulator.off:
+        state = "off"
+    elif in_force is not None:
         state = "not followed" if _secrecy_of(shown) == "works in secret" else "in force"
     elif decided is not None and decided.until > shown.now:
         state = "ordered"
@@ -102,7 +104,7 @@ def _rule_view(rule: Rule, regulator: Regulator, shown: ShownLab) -> RuleView:
         describe_trigger(rule.trigger),
         describe_action(rule.action, rule.lasts_days),
         state,
-        describe_end(in_force) if in_force is not None else "",
+        describe_end(in_force) if in_force is not None and state != "off" else "",
     )
 
 

@@ -37,6 +37,7 @@ from experiments.window.views import (
     timeline,
 )
 from experiments.window.visitor_limits import check_policy
+from sim.governance.params import RegulatorParams
 from sim.runner import RunResult
 from sim.scenario.model import Scenario, ScenarioError
 
@@ -304,8 +305,11 @@ def ViewPanels(session: WindowSession, view: ReactiveView) -> None:
             components.ChartPanel(**props.lead)
             solara.v.Html(tag="h2", class_="wide asara-details", children=[f"Details of {view.state.frame.lab}"])
         if props.policy is not None:
+            regulator = view.state.scenario.regulator
             components.PolicyPanel(
-                **props.policy, event_compare=guarded_handler(session, lambda event: compare_policies(session, event))
+                **props.policy,
+                event_compare=guarded_handler(session, lambda event: compare_policies(session, event, regulator)),
+                event_switch_rule=guarded_handler(session, lambda event: switch_rule(session, event, regulator)),
             )
         if props.pace is not None:
             components.ChartPanel(**props.pace)
@@ -366,14 +370,23 @@ def dispatch(session: WindowSession, event: dict[str, Any]) -> None:
         moves[what]()
 
 
-def compare_policies(session: WindowSession, event: dict[str, Any]) -> None:
-    """Compare the two policies that a browser sent. Raises InputError for one that is not shipped."""
+def compare_policies(session: WindowSession, event: dict[str, Any], regulator: RegulatorParams) -> None:
+    """Compare the two policies that a browser sent, with all rules. Raises InputError for one that is not shipped."""
     first, second = (
         {policy.POLICY_PARAMETER: str(event.get(which))[:MAX_INPUT_LENGTH]} for which in ("first", "second")
     )
     for changes in (first, second):
         check_policy(changes[policy.POLICY_PARAMETER])
+        if regulator.rules_off:
+            changes[policy.OFF_PARAMETER] = ""
     session.compare(first, second)
+
+
+def switch_rule(session: WindowSession, event: dict[str, Any], regulator: RegulatorParams) -> None:
+    """Start a branch in which the rule that a browser sent is switched on or off."""
+    name = str(event.get("name"))[:MAX_INPUT_LENGTH]
+    off = [each for each in regulator.off if each != name]
+    session.branch({policy.OFF_PARAMETER: ", ".join(off if event.get("on") else [*off, name])})
 
 
 def whole_number(event: dict[str, Any], name: str) -> int:

@@ -39,9 +39,16 @@ class RegulatorParams(
     change. Source: our choice."""
     order_days: Annotated[float, Interval(ge=0, le=3650), "days"] = 0.0
     """Time from a decision to the day on which its order takes effect. Source: our choice, 0."""
+    rules_off: Annotated[str, "names of rules, separated by commas"] = ""
+    """Rules of the policy that are switched off. Empty: none. Source: our choice."""
     times: Annotated[float, Interval(ge=0, le=1000), "times"] = 0.0
     """Pace, relative to the recent one, that replaces that of each pace rule of the policy. 0: the policy's own.
     Source: our choice."""
+
+    @property
+    def off(self) -> tuple[str, ...]:
+        """Names of the rules that are switched off."""
+        return tuple(name for each in self.rules_off.split(",") if (name := each.strip()))
 
 
 class DisclosureParams(

@@ -60,9 +60,9 @@ class PolicyFile(NamedTuple):
         """Labs that its rules name."""
         return tuple(dict.fromkeys(lab for rule in self.rules for lab in rule.labs))
 
-    def policy(self, times: float = 0.0) -> RulePolicy:
-        """Return the policy; ``times`` replaces the pace of each pace rule, 0 keeps it."""
-        return RulePolicy(self.rules, times)
+    def policy(self, params: RegulatorParams) -> RulePolicy:
+        """Return the policy as a regulator with these parameters follows it."""
+        return RulePolicy(self.rules, params.times, params.off)
 
 
 def shipped_policies() -> list[str]:
@@ -124,6 +124,8 @@ def read_policy(name_or_path: str) -> PolicyFile:
 def _rule(name: str, table: Any) -> Rule:
     if not isinstance(table, dict):
         raise PolicyError(f"rules.{name} = {table!r} is not a table; allowed: a table [rules.{name}]. Write one")
+    if "," in name:
+        raise PolicyError(f"rule '{name}': a name has a comma; allowed: names without one. Rename the rule")
     stated = dict(table)
     labs, watches = _labs(name, stated.pop("labs", [])), stated.pop("watches", "any")
     if watches not in _WATCHES:

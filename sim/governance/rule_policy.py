@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from agents.governance_policy import Alarm, GovernancePolicy, Order, OrderKind, Reading, Review, View
@@ -55,11 +55,15 @@ class RulePolicy(GovernancePolicy):
         The rules; their order does not matter, because the most restrictive order of a kind counts.
     times
         Pace that replaces that of each pace rule; 0: their own.
+    off
+        Names of rules that are switched off.
     """
 
-    def __init__(self, rules: Sequence[Rule], times: float = 0.0) -> None:
+    def __init__(self, rules: Sequence[Rule], times: float = 0.0, off: Collection[str] = ()) -> None:
         self.rules = tuple(_with_times(rule, times) for rule in rules)
-        """The rules as they are followed."""
+        """All rules, with the pace that they are followed with."""
+        self.followed = tuple(rule for rule in self.rules if rule.name not in off)
+        """The rules that are not switched off."""
         self._standing: dict[tuple[str, str], _Standing] = {}
         """Alarms by rule and lab."""
         self._watches: dict[tuple[str, str], Watch] = {}
@@ -80,7 +84,7 @@ class RulePolicy(GovernancePolicy):
         for lab, readings in view.readings.items():
             for number in range(self._seen.get(lab, 0) + 1, len(readings) + 1):
                 known = readings if number == len(readings) else readings[:number]  # a copy costs time in long runs
-                for rule in self.rules:
+                for rule in self.followed:
                     alarms += self._watch(rule, lab, known)
             self._seen[lab] = len(readings)
         orders = {each.order: None for each in self._standing.values() if each.order and each.until > view.day}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +14,7 @@ from sim.background import NO_BACKGROUND, BackgroundError
 from sim.governance import policy_files
 from sim.governance.params import NO_POLICY, RegulatorParams
 from sim.governance.policy_files import PolicyError, PolicyFile, read_policy
+from sim.governance.rule_policy import Rule
 from sim.scenario.declarations import DEFAULT
 from sim.scenario.labs import lab_values
 from sim.scenario.messages import ScenarioError, did_you_mean
@@ -137,7 +138,7 @@ def load_policy(regulator: RegulatorParams, labs: Collection[str], horizon_days:
     """Return the governance policy that a scenario names, or None without a regulator.
 
     Raises ScenarioError if the policy cannot be read, names a lab that is not among ``labs``, or has a rule that cannot
-    act before ``horizon_days``. Other paces than its own must not be below 1.
+    act before ``horizon_days``. It is also raised for paces below 1, and if a rule to switch off does not exist.
     """
     if regulator.policy == NO_POLICY:
         return None
@@ -154,13 +155,22 @@ def load_policy(regulator: RegulatorParams, labs: Collection[str], horizon_days:
         raise ScenarioError(
             f"regulator__times = {regulator.times:g} is below 1; allowed: 1 to 1,000, or 0 for the paces of the policy"
         )
-    _check_windows(found, horizon_days - regulator.reading_days, shown)
+    names = [rule.name for rule in found.rules]
+    for name in regulator.off:
+        if name not in names:
+            raise ScenarioError(
+                f"regulator__rules_off: the policy '{regulator.policy}' has no rule '{name}'; allowed: "
+                f"{', '.join(names) or 'none'}{did_you_mean(name, names)}"
+            )
+    _check_windows(
+        [rule for rule in found.rules if rule.name not in regulator.off], horizon_days - regulator.reading_days, shown
+    )
     return found
 
 
-def _check_windows(policy: PolicyFile, longest: float, shown: str) -> None:
+def _check_windows(rules: Sequence[Rule], longest: float, shown: str) -> None:
     """Raise ScenarioError for a rule that needs readings of a longer time than the run has."""
-    windows = [(rule.name, key, days) for rule in policy.rules for key, days in rule.days_of_readings.items()]
+    windows = [(rule.name, key, days) for rule in rules for key, days in rule.days_of_readings.items()]
     for rule, key, days in windows:
         if days > longest:
             raise ScenarioError(

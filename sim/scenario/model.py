@@ -421,8 +421,8 @@ class Scenario(ScenarioValues, frozen=True, extra="forbid"):
     def governance(self) -> PolicyFile | None:
         """Return the governance policy of the regulator, or None without one.
 
-        Raises ScenarioError if the policy cannot be read, names a lab that the scenario does not have, or has a rule
-        with a window that is longer than the run.
+        Raises ScenarioError if the policy cannot be read, or names a lab that the scenario does not have. It is also
+        raised for a window that is longer than the run, and for a rule to switch off that does not exist.
         """
         return load_policy(self.regulator, self.labs, float(self.run.horizon_days))
 

@@ -131,6 +131,7 @@ _TEXTS = {
     "cluster__background": lambda: [NO_BACKGROUND],
     "exit__into": lambda: [""],
     "regulator__policy": lambda: [NO_POLICY, *shipped_policies()],
+    "regulator__rules_off": lambda: [""],
 }
 """Values of the text parameters that are allowed with the defaults of the others."""
 

@@ -173,8 +173,9 @@ def PolicyPanel(
     day: str,
     compared: Any,
     event_compare: EventCallback,
+    event_switch_rule: EventCallback,
 ) -> None:
-    """Show the rules of the regulator's policy, and compare two policies."""
+    """Show the rules of the regulator's policy with their switches, and compare two policies."""
 
 
 @component("tasks.vue")

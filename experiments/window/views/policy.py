@@ -23,6 +23,7 @@ from experiments.window.visitor_limits import available_policies
 from sim.governance.params import NO_POLICY
 
 POLICY_PARAMETER = "regulator__policy"
+OFF_PARAMETER = "regulator__rules_off"
 DEFAULT_THRESHOLD = PaceThreshold("", 1.0, 0.0, 0.0, is_target=False)
 """Threshold whose window a policy without thresholds on the pace uses: the time between two readings."""
 MAX_PACE_POINTS = 400
@@ -31,6 +32,7 @@ MIN_PACE = 0.25
 """Pace at the bottom of the chart; lower ones are drawn there [doublings/year]."""
 THRESHOLD_COLOURS = ("red", "pink", "orange", "green")
 STATE_WORDS = {
+    "off": "switched off",
     "quiet": "no alarm",
     "alarm": "alarm raised",
     "ordered": "ordered, not in force yet",
@@ -89,13 +91,14 @@ def _describe_policy(found: GovernanceView | None) -> str:
     return f"policy {found.policy}, {alarms}" if found.policy != NO_POLICY else "no policy: no orders"
 
 
-def _rule_rows(found: GovernanceView) -> list[dict[str, str]]:
+def _rule_rows(found: GovernanceView) -> list[dict[str, Any]]:
     return [
         {
             "name": rule.name,
             "trigger": rule.trigger,
             "action": rule.action,
             "state": rule.state,
+            "on": rule.state != "off",
             "status": f"{STATE_WORDS[rule.state]}{f', {rule.ends}' if rule.ends else ''}",
         }
         for rule in found.rules

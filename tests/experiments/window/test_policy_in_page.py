@@ -1,6 +1,7 @@
 """The regulator on the page: rules, the measured pace, alarms and orders on the timeline, and compared policies."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from agents.governance_policy import Reading
 from experiments.errors import InputError
 from experiments.window.governance_view import PaceThreshold, governance_of, pace_thresholds
 from experiments.window.measured_pace import measured_pace, threshold_pace
-from experiments.window.page import build_props, compare_policies
+from experiments.window.page import build_props, compare_policies, switch_rule
 from experiments.window.permalink import decode, encode, link_of, restore
 from experiments.window.player import COMPARED_DOUBLINGS, RunPlayer
 from experiments.window.session import WindowSession, view_state
@@ -19,6 +20,7 @@ from experiments.window.views import policy
 from sim.events import RestrictionsChanged, SoftwareDoubled
 from sim.governance.actions import WarnAction
 from sim.governance.detectors import WindowRule
+from sim.governance.params import RegulatorParams
 from sim.governance.policy_files import shipped_policies
 from sim.governance.rule_policy import Rule
 from sim.governance.triggers import PaceTrigger
@@ -174,9 +176,29 @@ def test_policy_of_a_visitor_never_names_a_file(player):
     session = WindowSession(player, lambda stamp: None)
     try:
         with pytest.raises(InputError, match=r"is not available on the page; allowed: none, compute-cap"):
-            compare_policies(session, {"first": "none", "second": "/etc/passwd.toml"})
+            compare_policies(session, {"first": "none", "second": "/etc/passwd.toml"}, RegulatorParams())
     finally:
         session.close()
+
+
+def test_switch_of_a_rule_starts_a_branch_that_does_not_follow_it():
+    player = RunPlayer(REGULATED.replace(regulator__policy="disclosure-only"), 0)
+    player.seek(170)
+    changes: list[dict[str, str]] = []
+    session = SimpleNamespace(branch=changes.append)
+    switch_rule(session, {"name": "twice", "on": False}, player.scenario.regulator)
+    player.branch(170, changes[0])
+    assert player.scenario.regulator.rules_off == "twice"
+    panel = policy.policy_props(view_state(player))
+    assert {rule["name"]: rule["on"] for rule in panel["rules"]} == {
+        "twice": False,
+        "three-times": True,
+        "five-times": True,
+    }
+    assert [each.rule for each in player.current_frame.governance.thresholds] == ["three-times", "five-times"]
+    switch_rule(session, {"name": "five-times", "on": False}, player.scenario.regulator)
+    switch_rule(session, {"name": "twice", "on": True}, player.scenario.regulator)
+    assert [each["regulator__rules_off"] for each in changes[1:]] == ["twice, five-times", ""]
 
 
 def test_order_that_a_lab_does_not_follow_is_shown_as_such():

@@ -348,6 +348,18 @@ def test_indicator_raises_the_alarm_on_its_day(tmp_path, rule, day):
     assert found is not None and [alarm.day for alarm in found.alarms] == [day]
 
 
+def test_rule_that_is_switched_off_neither_warns_nor_orders():
+    rules = {"regulator__reading_days": 2.0, "regulator__times": 1.5, "regulator__policy": "compute-cap"}
+    both = run_to_end(World(SMALL, 2, **rules)).governance
+    one = run_to_end(World(SMALL, 2, **rules, regulator__rules_off=" experiments ,")).governance
+    none = run_to_end(World(SMALL, 2, **rules, regulator__rules_off="experiments, copies"))
+    assert both is not None and one is not None and none.governance is not None
+    assert {alarm.rule for alarm in both.alarms} == {"copies", "experiments"}
+    assert {alarm.rule for alarm in one.alarms} == {"copies"} and one.orders
+    assert (none.governance.alarms, none.governance.orders) == ((), ())
+    assert none.digest() == run_to_end(World(SMALL, 2)).digest()
+
+
 # --- Bad input ---------------------------------------------------------------------------------------------------
 
 
@@ -362,6 +374,7 @@ def test_indicator_raises_the_alarm_on_its_day(tmp_path, rule, day):
         ('[rules.a]\nwhen = "pace"\ntime = 5', r"rule 'a': no key 'time'; did you mean 'times'\?"),
         ('[rules.a]\nwhen = "level"\ntimes = 5', "rule 'a': times is not read under when = 'level'; it is read under"),
         ('[rules.a]\nwhen = "always"\nlabs = ["x"]', "a rule names the lab 'x'; allowed: none, because the scenario"),
+        ('[rules."a,b"]', "rule 'a,b': a name has a comma; allowed: names without one"),
         ('[rules.a]\nwatches = "all"', "rule 'a': watches = 'all' is not allowed; allowed: any or each"),
         (
             '[rules.a]\nwhen = "pace"\nwindow_days = 5000.0',
@@ -388,6 +401,8 @@ def test_unknown_policy_is_refused():
         Scenario().replace(regulator__policy="gone.toml")
     with pytest.raises(ScenarioError, match=r"regulator__times = 0.5 is below 1; allowed: 1 to 1,000, or 0"):
         Scenario().replace(regulator__policy="compute-cap", regulator__times=0.5)
+    with pytest.raises(ScenarioError, match=r"'compute-cap' has no rule 'copis'; allowed: copies, exp.*'copies'\?"):
+        Scenario().replace(regulator__policy="compute-cap", regulator__rules_off="copis")
     with pytest.raises(ScenarioError, match="is not a parameter of one lab"):
         Scenario().replace(**{"a.regulator__policy": "compute-cap"})
 
