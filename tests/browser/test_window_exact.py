@@ -125,6 +125,8 @@ def test_page_compares_two_policies_from_one_frame(reader: Open) -> None:
     page.page.click('[data-future="2"]')
     page.until("() => document.querySelector('[data-rule]').dataset.state === 'in force'")
     assert page.page.locator(".mark.alarm").count() == 1
+    page.page.click('[data-rule="five-times"] [data-do="switch-rule"]')
+    page.until("() => document.querySelector('[data-rule]').dataset.state === 'off'")
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
