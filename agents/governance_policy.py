@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, Final, NamedTuple
 
 
 class OrderKind(StrEnum):
@@ -89,6 +90,60 @@ class Review(NamedTuple):
     """New warnings."""
 
 
+class ReviewError(ValueError):
+    """Report what a policy returned that cannot be carried out, and what is allowed."""
+
+
+_BOUNDS: Final[dict[OrderKind, tuple[float, float]]] = {
+    OrderKind.CAP_COPIES: (0.0, math.inf),
+    OrderKind.CAP_EXPERIMENTS: (0.0, 1.0),
+    OrderKind.LICENCE: (0.0, math.inf),
+    OrderKind.STAGED_RELEASE: (0.0, math.inf),
+    OrderKind.BRAKE: (1.0, math.inf),
+}
+"""Smallest and largest amount of each kind of order that takes one."""
+
+
+def check_review(review: Any, labs: Sequence[str]) -> Review:
+    """Return a review if it can be carried out in labs of these names; raise ReviewError if not.
+
+    An order that has ended before the review is allowed: it restricts nothing.
+    """
+    if not isinstance(review, Review):
+        raise ReviewError(f"review = {review!r} is not a Review; allowed: a Review. Return Review() for no orders.")
+    for name, items, kind in (("orders", review.orders, Order), ("alarms", review.alarms, Alarm)):
+        if not isinstance(items, tuple) or not all(isinstance(item, kind) for item in items):
+            allowed = f"a tuple of {kind.__name__}"
+            raise ReviewError(f"{name} = {items!r} is not {allowed}; allowed: {allowed}. Return () for none.")
+    for order in review.orders:
+        _check_order(order, labs)
+    return review
+
+
+def _check_order(order: Order, labs: Sequence[str]) -> None:
+    if order.kind not in tuple(OrderKind):
+        raise ReviewError(f"kind = {order.kind!r} is not a kind of order; allowed: {', '.join(OrderKind)}. Choose one.")
+    lowest, highest = _BOUNDS.get(order.kind, (-math.inf, math.inf))
+    _check_number(order, "amount", order.amount, lowest, highest)
+    _check_number(order, "until", order.until, -math.inf, math.inf)
+    _check_number(order, "permit_days", order.permit_days, 0.0, math.inf)
+    if not isinstance(order.rule, str):
+        raise ReviewError(f"rule = {order.rule!r} of an order is not a name; allowed: text. Write the rule's name.")
+    if not isinstance(order.labs, tuple) or any(lab not in labs for lab in order.labs):
+        allowed = ", ".join(filter(None, labs)) or "() only, because the scenario names no labs"
+        raise ReviewError(
+            f"labs = {order.labs!r} of an order is not a tuple of labs; allowed: {allowed}. Leave labs out for all."
+        )
+
+
+def _check_number(order: Order, name: str, value: Any, lowest: float, highest: float) -> None:
+    if not isinstance(value, Real) or not lowest <= float(value) <= highest:
+        allowed = "a number" if lowest == -math.inf else f"from {lowest:g} to {highest:g}"
+        raise ReviewError(
+            f"{name} = {value!r} of an order '{order.kind}' is out of bounds; allowed: {allowed}. Correct the policy."
+        )
+
+
 class GovernancePolicy:
     """Give no orders. A subclass for ``LabFactory(governance=...)`` gives them by what was measured.
 
@@ -97,5 +152,5 @@ class GovernancePolicy:
     """
 
     def review(self, view: View) -> Review:
-        """Return all orders that are in force from now on, and new alarms."""
+        """Return all orders that are in force from now on, and new alarms; :func:`check_review` holds the bounds."""
         return Review()

@@ -10,7 +10,7 @@ from typing import Final
 import mesa
 from simpy import Event
 
-from agents.governance_policy import Alarm, GovernancePolicy, Order, Reading, View
+from agents.governance_policy import Alarm, GovernancePolicy, Order, Reading, Review, View, check_review
 from agents.identity import AgentId
 from agents.lab_agent import LabAgent
 from agents.ports.bundles import RegulatorPorts
@@ -54,6 +54,8 @@ class Regulator(LabAgent):
         self.orders_given: list[tuple[float, tuple[Order, ...]]] = []
         """Days on which the orders in force changed, and the orders from then on."""
         self._is_reading_due = False
+        self._next_reading = 0.0
+        """Day of the next reading."""
         self._arrived: list[tuple[str, Reading]] = []
         """Readings that arrive in this instant."""
         self._decisions = 0
@@ -83,7 +85,7 @@ class Regulator(LabAgent):
         for day, together in groupby(arrivals, key=lambda arrival: arrival[0]):
             for _, lab, reading in together:
                 known.setdefault(lab, []).append(reading)
-            review = policy.review(View(day, known))
+            review = self._reviewed(View(day, known))
             self.alarms += review.alarms
             self.decided = review.orders
         self._decide(self.decided)
@@ -92,11 +94,20 @@ class Regulator(LabAgent):
 
     def _schedule_reading(self) -> None:
         after = self.time.after if self.in_force or self.decided else self.time.after_in_background
+        self._next_reading = self._today + self.oversight.settings.reading_days
         after(self.oversight.settings.reading_days, self._on_reading_due)
 
     def _on_reading_due(self, _: Event) -> None:
         self._is_reading_due = True
         self.oversight.request_settlement()
+
+    def _keep_alive(self, orders: tuple[Order, ...]) -> None:
+        """Keep the run alive up to the next reading, which may not do so if it was scheduled before these orders."""
+        if orders and self._next_reading > self._today:
+            self.time.after(self._next_reading - self._today, self._on_day_of_reading)
+
+    def _on_day_of_reading(self, _: Event) -> None:
+        """Do nothing: the event itself has kept the run alive."""
 
     def _on_arrival(self, lab: str, reading: Reading, _: Event) -> None:
         self._arrived.append((lab, reading))
@@ -145,10 +156,13 @@ class Regulator(LabAgent):
             if not known or reading.day > known[-1].day:
                 known.append(reading)
         self._arrived.clear()
-        review = self.policy.review(View(self._today, self.readings))
+        review = self._reviewed(View(self._today, self.readings))
         self.alarms += review.alarms
         if review.orders != self.decided:
             self._decide(review.orders)
+
+    def _reviewed(self, view: View) -> Review:
+        return check_review(self.policy.review(view), self.oversight.labs)
 
     def _decide(self, orders: tuple[Order, ...]) -> None:
         self.decided = orders
@@ -166,5 +180,6 @@ class Regulator(LabAgent):
             for until in {order.until for order in orders} - {order.until for order in self.in_force}:
                 if until < math.inf:
                     self.time.after(until - self._today, self._on_end_of_order)
+            self._keep_alive(orders)
         self.in_force = orders
         return self.oversight.carry_out(orders)

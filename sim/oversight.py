@@ -53,6 +53,11 @@ class LabOversight:
         self.found_on: dict[str, float] = {}
         """Day on which the secret work of each lab is found, whether it is past or not; ``inf`` if it never is."""
 
+    @property
+    def labs(self) -> tuple[str, ...]:
+        """Names of all labs; of the only lab the empty name."""
+        return tuple(self._labs)
+
     def change_settings(self, settings: RegulatorParams) -> None:
         """Measure and order by other parameters from now on. What is under way arrives as before."""
         self.settings = settings

@@ -27,6 +27,10 @@ class Oversight(Protocol):
     def settings(self) -> RegulatorSettings:
         """Present parameters of the regulator."""
 
+    @property
+    def labs(self) -> Sequence[str]:
+        """Names of all labs; of the only lab the empty name."""
+
     def request_settlement(self) -> None:
         """Let the World settle this instant, and the regulator with it."""
 

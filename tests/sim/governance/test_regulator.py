@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.governance_policy import GovernancePolicy, Order, OrderKind, Review, View
+from agents.governance_policy import GovernancePolicy, Order, OrderKind, Reading, Review, ReviewError, View
 from sim.events import ActiveResearchersChanged, Deployed, RestrictionsChanged, TrainingRequested
+from sim.governance.actions import PauseAction
+from sim.governance.restrictions import Restrictions, combine
+from sim.governance.rule_policy import Rule, RulePolicy
+from sim.governance.triggers import AlwaysTrigger
 from sim.lab_factory import LabFactory
 from sim.scenario.model import Scenario, ScenarioError
 from sim.testing.invariants import check_invariants
@@ -139,6 +143,23 @@ def test_large_training_run_waits_for_its_licence(size, waits):
     assert jobs and {round(job.started - job.submitted, 9) for job in jobs} == {waits}
 
 
+def test_longer_wait_for_a_licence_counts_from_the_request():
+    quiet = {"cluster__gpu_hours_between_failures": 0.0}
+    script = {day: (Order(OrderKind.LICENCE, 4.0, permit_days=permit),) for day, permit in ((0.0, 6.0), (6.0, 11.0))}
+    world = scripted(SMALL, script, **quiet)
+    job = next(job for job in world.lab.compute.datacenter.records if job.use == "training")
+    assert job.submitted < 6 < job.submitted + 6 and job.started - job.submitted == pytest.approx(11)
+
+
+def test_training_run_of_exactly_the_licensed_size_starts_at_once():
+    quiet = {"cluster__gpu_hours_between_failures": 0.0}
+    free = run_to_end(World(SMALL, 1, **quiet))
+    size = next(job.gpus for job in free.lab.compute.datacenter.records if job.use == "training")
+    world = scripted(SMALL, {0.0: (Order(OrderKind.LICENCE, float(size)),)}, **quiet)
+    job = next(job for job in world.lab.compute.datacenter.records if job.use == "training")
+    assert job.started == job.submitted
+
+
 def test_run_without_a_licence_starts_when_the_order_ends():
     order = Order(OrderKind.LICENCE, 4.0, until=20.0)
     world = scripted(SMALL, {0.0: (order,)}, cluster__gpu_hours_between_failures=0.0)
@@ -169,6 +190,37 @@ def test_most_restrictive_order_of_a_kind_counts():
         for world in worlds
     ]
     assert counts[0] == counts[1] == counts[2]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_combine_takes_the_most_restrictive_order_of_each_kind(turn):
+    orders = [
+        Order(OrderKind.CAP_COPIES, 3.0, "b"),
+        Order(OrderKind.CAP_COPIES, 9.0, "a"),
+        Order(OrderKind.CAP_EXPERIMENTS, 0.2),
+        Order(OrderKind.CAP_EXPERIMENTS, 0.7),
+        Order(OrderKind.LICENCE, 4.0, permit_days=2.0),
+        Order(OrderKind.LICENCE, 8.0, permit_days=5.0),
+        Order(OrderKind.STAGED_RELEASE, 3.0),
+        Order(OrderKind.STAGED_RELEASE, 1.0),
+        Order(OrderKind.BRAKE, 2.0),
+        Order(OrderKind.BRAKE, 4.0),
+        Order(OrderKind.PAUSE_TRAINING, labs=("other",)),
+    ]
+    assert combine(orders[::turn], "own") == Restrictions(0.25, 3.0, 0.2, False, 4.0, 5.0, 3.0, "a, b")
+    assert combine(orders[::turn], "other").is_training_paused
+
+
+def test_order_that_lasts_counts_from_the_arrival_of_its_reading():
+    policy = RulePolicy([Rule("own", AlwaysTrigger(), PauseAction(), lasts_days=10.0, watches="each")])
+    readings = [Reading(day, day + 3.0, 0.0, 0.0, 1.0, {}) for day in (2.0, 7.0, 12.0)]
+    found = [policy.review(View(each.known_on, {"x": readings[: at + 1]})) for at, each in enumerate(readings)]
+    assert [(review.orders[0].until, review.orders[0].labs) for review in found] == [
+        (15.0, ("x",)),
+        (15.0, ("x",)),
+        (25.0, ("x",)),
+    ]
+    assert [len(review.alarms) for review in found] == [1, 0, 1]
 
 
 def test_pause_and_its_end_at_one_instant_are_nothing():
@@ -254,6 +306,12 @@ def test_lab_that_does_not_comply_works_on_until_it_is_found():
     day = found.governance.found_on["b"]
     assert day == pytest.approx(5 + 0.199 * 365, rel=0.01)  # the time of 1,000 people at the 7.46% point
     assert [e.day for e in found.ledger if isinstance(e, RestrictionsChanged) and e.lab == "b"] == [day]
+
+
+def test_lab_that_enters_late_is_read_from_its_entry_on():
+    two = labs_of(THINKERS, {"a": {}, "b": {"entry__day": 15.0}}, run__horizon_days=30.0, training__gain=1.02)
+    world = scripted(two, {}, regulator__reading_days=2.0)
+    assert [world.regulator.readings[lab][0].day for lab in ("a", "b")] == [2, 16]
 
 
 def test_order_for_one_lab_restricts_that_lab_only():
@@ -360,6 +418,12 @@ def test_rule_that_is_switched_off_neither_warns_nor_orders():
     assert none.digest() == run_to_end(World(SMALL, 2)).digest()
 
 
+def test_order_without_an_end_keeps_the_run_alive_until_a_later_review_ends_it():
+    script = {20.0: (Order(OrderKind.CAP_COPIES, 0.0), Order(OrderKind.PAUSE_TRAINING)), 60.0: ()}
+    world = scripted(thinkers(training__required=False), script, regulator__reading_days=20.0)
+    assert restricted(world) == [20.0, 60.0]
+
+
 # --- Bad input ---------------------------------------------------------------------------------------------------
 
 
@@ -392,6 +456,31 @@ def test_policy_file_with_an_error_is_refused(tmp_path, content, message):
     path.write_text(content)
     with pytest.raises(ScenarioError, match=message):
         Scenario().replace(regulator__policy=str(path))
+
+
+@pytest.mark.parametrize(
+    ("review", "message"),
+    [
+        (None, "review = None is not a Review; allowed: a Review"),
+        (Review(("pause",)), "orders = .* is not a tuple of Order"),  # type: ignore[arg-type]
+        (Review((), ("late",)), "alarms = .* is not a tuple of Alarm"),  # type: ignore[arg-type]
+        (Review((Order("stop"),)), "kind = 'stop' is not a kind of order; allowed: pause-research"),  # type: ignore[arg-type]
+        (Review((Order(OrderKind.CAP_COPIES, -5.0),)), "amount = -5.0 of an order 'cap-copies' .* from 0 to inf"),
+        (Review((Order(OrderKind.CAP_COPIES, math.nan),)), "amount = nan of an order 'cap-copies'"),
+        (Review((Order(OrderKind.CAP_EXPERIMENTS, 1.5),)), "amount = 1.5 .* from 0 to 1"),
+        (Review((Order(OrderKind.BRAKE, 0.5),)), "amount = 0.5 .* from 1 to inf"),
+        (Review((Order(OrderKind.LICENCE, 4.0, permit_days=-3.0),)), "permit_days = -3.0 .* from 0 to inf"),
+        (Review((Order(OrderKind.PAUSE_RESEARCH, until=math.nan),)), "until = nan .* allowed: a number"),
+        (Review((Order(OrderKind.PAUSE_RESEARCH, labs=("x",)),)), r"labs = \('x',\) .* names no labs"),
+    ],
+)
+def test_review_that_cannot_be_carried_out_is_refused(review, message):
+    class Broken(GovernancePolicy):
+        def review(self, view: View) -> Review:
+            return review
+
+    with pytest.raises(ReviewError, match=message):
+        run_to_end(World(SMALL, 1, make=LabFactory(governance=Broken), regulator__reading_days=1.0))
 
 
 def test_unknown_policy_is_refused():
