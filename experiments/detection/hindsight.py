@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from experiments.detection.runs import ReadRun
+from experiments.monte_carlo.runner import median
 from experiments.statistics.intervals import Share, share_of
 
 PENALTY: Final = 3.0
@@ -106,7 +107,7 @@ def hindsight_row(scenario: str, runs: Sequence[ReadRun], pace: float, noise: fl
     """Return from when on the runs of a scenario are fast; ``pace`` and ``noise`` as in the functions above."""
     days = [fast_in_hindsight(_segments_of(run, noise), pace) for run in runs]
     return HindsightRow(
-        scenario, share_of([day < math.inf for day in days]), _median(days), _median([run.fast_from for run in runs])
+        scenario, share_of([day < math.inf for day in days]), median(days), median([run.fast_from for run in runs])
     )
 
 
@@ -115,7 +116,3 @@ def _segments_of(run: ReadRun, noise: float) -> tuple[PaceSegment, ...]:
     if len(readings) < 2:
         return ()
     return pace_segments([one.day for one in readings], [one.doublings for one in readings], noise)
-
-
-def _median(values: Sequence[float]) -> float:
-    return float(np.quantile(values, 0.5, method="inverted_cdf"))

@@ -10,13 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from experiments.detection.detectors import NamedDetector
 from experiments.detection.hindsight import HindsightRow, hindsight_row
 from experiments.detection.runs import DetectionPlan, ReadRun, Truths
 from experiments.detection.scores import DetectorScore, Followed, follow, score_pace, score_singular
 from experiments.errors import InputError
+from experiments.monte_carlo.runner import median
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.statistics.intervals import Share, share_of
 from experiments.sweep.workers.outcomes import execute_plan
@@ -209,14 +208,9 @@ def _row(scenario: Scenario, detector: str, followed: Sequence[Followed]) -> Sce
         long_run=there[0].run.long_run,
         detector=detector,
         alarm=share_of([day < math.inf for day in days]),
-        alarm_day=_median(days),
-        software=_median(software) if software else math.nan,
-        level_day=_median(levels),
-        lead=_median([each for each in leads if not math.isnan(each)]),
+        alarm_day=median(days),
+        software=median(software),
+        level_day=median(levels),
+        lead=median([each for each in leads if not math.isnan(each)]),
         fast_on_day_0=share_of([each.run.fast_from <= 0 for each in there]),
     )
-
-
-def _median(values: Sequence[float]) -> float:
-    """Return the median, which is one of the values; ``nan`` without values."""
-    return float(np.quantile(values, 0.5, method="inverted_cdf")) if len(values) else math.nan

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from experiments.governance.study import GovernanceStudy, policy_curves
 from experiments.governance.table import headline, longest_sentence
+from experiments.monte_carlo.runner import median
 from experiments.plotting.captions import footer_text
 from experiments.plotting.frame import WIDE, Form, add_title, render
 from experiments.plotting.style import BLUE, GREEN, ORANGE, PINK, SKY, STYLE, label_factors
@@ -90,7 +91,7 @@ def _draw_software(axes: Axes, found: GovernanceStudy, colours: dict[str, str]) 
 def _median_warning(found: GovernanceStudy, name: str) -> float:
     """Return the median day of the first warning; ``inf`` if most seeds have none."""
     days = [each.warnings[0][0] if each.warnings else math.inf for each in found.outcomes[name]]
-    return float(np.quantile(days, 0.5, method="inverted_cdf"))
+    return median(days)
 
 
 def _draw_orders(axes: Axes, found: GovernanceStudy, colours: dict[str, str]) -> None:

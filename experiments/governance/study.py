@@ -17,6 +17,7 @@ from experiments.errors import InputError
 from experiments.governance.orders_in_force import rules_without_warnings
 from experiments.governance.paired_runs import change_at_base_end, days_gained
 from experiments.governance.policy_runs import Floats, GovernancePlan, GovernedCase, GovernedOutcome, PaceLimit
+from experiments.monte_carlo.runner import median
 from experiments.progress import OnProgress, count_progress, ignore_progress
 from experiments.statistics.intervals import MeanInterval, Share, mean_interval, share_from_counts, share_of
 from experiments.sweep.outcome_plan import OutcomePlan
@@ -315,7 +316,7 @@ def _level_effect(
     return LevelEffect(
         level=level,
         reached=len(reached),
-        day=float(np.quantile([each.first_day(at) for each in outcomes], 0.5, method="inverted_cdf")),
+        day=median([each.first_day(at) for each in outcomes]),
         gained=mean_or_value(gained) if gained else None,
         pairs=len(pairs),
         not_reached=sum(one.first_day(at) == math.inf for one, _ in pairs),

@@ -144,6 +144,11 @@ def quantiles(values: Array, levels: Sequence[float]) -> list[float]:
     return [float(value) for value in np.quantile(values, levels, method="inverted_cdf")]
 
 
+def median(values: Sequence[float]) -> float:
+    """Return the median by :func:`quantiles`."""
+    return quantiles(np.asarray(values, dtype=float), (0.5,))[0]
+
+
 def _law(
     windows: tuple[int, ...], horizon_months: float, retraining: Retraining, speed_share: float, most_doublings: int
 ) -> _Law:
